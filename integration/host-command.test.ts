@@ -5,6 +5,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
+  allocatedPort,
   echoTarget,
   freePort,
   type KeyPair,
@@ -80,6 +81,11 @@ function ask(to: number, text: string): Promise<string> {
 
 const log = (): string => readFileSync(dir.file("log"), "utf8");
 
+function childrenOf(pid: number): readonly number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return text === "" ? [] : text.split(" ").map(Number);
+}
+
 async function until(holds: () => boolean): Promise<void> {
   for (let i = 0; !holds(); i++) {
     if (i === 400) throw new Error("expected a change within 10 s, got none");
@@ -130,6 +136,33 @@ describe.skipIf(missing("ssh") !== undefined)("postern host -f", () => {
       "Received signal 15; terminating.",
     ])
       expect(shown).toContain(line);
+  });
+
+  it("serves clients in worker processes (--workers), which take only their own clients with them", async () => {
+    const host = await start("-D", "-e", "--workers", "2", "-f", configure());
+    await host.stderr.waitFor(/Server listening/);
+    const target = await echoTarget();
+    const clients: [Running, number][] = [];
+    for (let number = 0; number < 2; number++) {
+      const ssh = await connect(["-N", "-R", `0:127.0.0.1:${target.port}`]);
+      clients.push([ssh, await allocatedPort(ssh)]);
+    }
+    const workers = childrenOf(host.pid);
+    expect(workers).toHaveLength(2);
+    process.kill(host.pid, "SIGHUP");
+    await host.stderr.waitFor(/Received SIGHUP; restarting/);
+    expect(await Promise.all(clients.map(([, remote]) => ask(remote, "there")))).toEqual(["there", "there"]);
+    // The first client is that of the first worker.
+    process.kill(workers[0] as number, "SIGKILL");
+    await host.stderr.waitFor(/A worker process ended: SIGKILL\. Its clients are disconnected\./);
+    expect(await clients[0]?.[0].exited).toBe(255);
+    expect(await ask(clients[1]?.[1] ?? 0, "still")).toBe("still");
+    await until(() => childrenOf(host.pid).length === 2);
+    const last = childrenOf(host.pid);
+    process.kill(host.pid, "SIGTERM");
+    expect(await host.exited).toBe(0);
+    await until(() => !last.some((pid) => existsSync(`/proc/${pid}`)));
+    await target.stop();
   });
 
   it("refuses users and keys as sshd does, and says why in its log", async () => {

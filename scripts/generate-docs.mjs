@@ -76,6 +76,8 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`serve(listener, handler, options)`", "http/src/options.ts", "ServeOptions"],
   ["`attach(listener, server, options)`", "node/src/attach.ts", "AttachOptions"],
   ["`new TunnelHost(options)`", "host/src/options.ts", "TunnelHostOptions"],
+  ["`new TunnelHost(options)` of `@postern/node`, besides", "node/src/host.ts", "NodeTunnelHostOptions"],
+  ["`workers` of `@postern/node`", "node/src/host-workers.ts", "HostWorkersOptions"],
   ["`TunnelHost.listen(options)`, besides", "node/src/host.ts", "TunnelHostListenOptions"],
   ["`new TunnelHost(options)` of `@postern/web`, besides", "web/src/host.ts", "WebTunnelHostOptions"],
   ["`host.serve(pipe, options)`", "host/src/tunnel-host.ts", "ServeClientOptions"],

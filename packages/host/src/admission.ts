@@ -6,6 +6,8 @@ import { addressListOf, type HostLimits, type PenaltyLimits } from "./limits.ts"
 /** Why a connection was refused before its first byte. */
 export type AdmissionRefusal =
   | "closing"
+  /** No worker is running. */
+  | "workers"
   | "connections"
   | "startups"
   | "startupsPerSource"

@@ -7,8 +7,8 @@ import type { HostForwarding } from "./client-view.ts";
 import { HostForwardingEvent, RefusalEvent } from "./events.ts";
 import { Forwarding, type ForwardingContext, type Requested } from "./forwarding.ts";
 import type { Exceeded } from "./host-budget.ts";
-import type { HostContext } from "./host-context.ts";
-import type { Grants } from "./permissions.ts";
+import type { ClientContext } from "./host-context.ts";
+import type { ClientGrants } from "./permissions.ts";
 import type { Address } from "./platform.ts";
 import type { TakeoverClient } from "./takeover.ts";
 
@@ -16,13 +16,13 @@ import type { TakeoverClient } from "./takeover.ts";
 export interface Outcome {
   readonly reply?: Bytes | undefined;
   /** Called after the reply has been sent. */
-  readonly after?: () => void;
+  readonly after?: () => void | Promise<void>;
 }
 
 /** The services of the client that its forwardings use. */
 export interface ForwardingsContext extends ForwardingContext {
   readonly isClosing: boolean;
-  grants(): Grants | undefined;
+  grants(): ClientGrants | undefined;
   /** The client knows the port. */
   forwardingOpened(forwarding: HostForwarding): void;
 }
@@ -30,11 +30,11 @@ export interface ForwardingsContext extends ForwardingContext {
 /** The forwardings of one client. */
 export class ClientForwardings {
   readonly #client: TakeoverClient;
-  readonly #host: HostContext;
+  readonly #host: ClientContext;
   readonly #context: ForwardingsContext;
   readonly #forwardings = new Set<Forwarding>();
 
-  constructor(client: TakeoverClient, host: HostContext, context: ForwardingsContext) {
+  constructor(client: TakeoverClient, host: ClientContext, context: ForwardingsContext) {
     this.#client = client;
     this.#host = host;
     this.#context = context;
@@ -47,23 +47,22 @@ export class ClientForwardings {
   /** Answers `tcpip-forward` and `streamlocal-forward@openssh.com`. @throws SshError `refused` */
   async listen(requested: Requested, wantReply: boolean, connection: SshConnection): Promise<Outcome> {
     if (this.#context.isClosing) throw this.#refused(requested, "the server is closing");
-    const refusal = this.#refusal(requested, wantReply);
+    const refusal = await this.#refusal(requested, wantReply);
     if (refusal !== undefined) {
       // Sent before the refusal, which carries no reason: without one, clients retry as they do when a port is in use.
       connection.debug(`${refusal.reason}: ${placeText(requested)}`);
       throw this.#refused(requested, refusal.reason, refusal.limit);
     }
-    const { account } = this.#client;
-    let exceeded = this.#host.budget.take(account, "forwardings");
+    const { ports } = this.#host;
+    let exceeded = await ports.take(this.#client);
     // The silent connection may hold the user's last port, which is this one.
-    if (exceeded !== undefined && (await this.#takeOver(requested)))
-      exceeded = this.#host.budget.take(account, "forwardings");
+    if (exceeded !== undefined && (await this.#takeOver(requested))) exceeded = await ports.take(this.#client);
     // The client may retry, because another connection of the user may free a port.
     if (exceeded !== undefined) throw this.#refused(requested, exceeded.reason, exceeded.limit);
     try {
       return await this.#listen(requested, connection);
     } catch (error) {
-      this.#host.budget.giveBack(account, "forwardings");
+      ports.giveBack(this.#client);
       throw error;
     }
   }
@@ -84,6 +83,8 @@ export class ClientForwardings {
   }
 
   async #listen(requested: Requested, connection: SshConnection): Promise<Outcome> {
+    // Answers of another process take time.
+    if (this.#context.isClosing) throw clientDisconnected();
     const { address, port, path } = requested;
     const gatewayPorts = this.#context.grants()?.gatewayPorts ?? this.#host.options.gatewayPorts;
     const { hosts, notice } =
@@ -97,7 +98,7 @@ export class ClientForwardings {
     }
     if (this.#context.isClosing) {
       await forwarding.close();
-      throw new SshError("closed", "the client disconnected");
+      throw clientDisconnected();
     }
     this.#forwardings.add(forwarding);
     this.#host.takeovers.opened(this.#client, forwarding);
@@ -129,13 +130,15 @@ export class ClientForwardings {
     return await takeovers.free(this.#client, { port, path }, options.takeover);
   }
 
-  #opened(forwarding: Forwarding): void {
+  async #opened(forwarding: Forwarding): Promise<void> {
     try {
-      const url: unknown = this.#host.options.url?.(forwarding, this.#client);
+      const answer: unknown = this.#host.urlOf(forwarding, this.#client);
+      const url = answer instanceof Promise ? ((await answer) as unknown) : answer;
       if (typeof url === "string") forwarding.url = url;
     } catch {
       // A function that fails has no URL.
     }
+    if (!this.#forwardings.has(forwarding)) return;
     forwarding.ready();
     this.#context.forwardingOpened(forwarding);
     this.#host.emit(new HostForwardingEvent("forwardingopened", this.#client, forwarding));
@@ -145,7 +148,7 @@ export class ClientForwardings {
    * Returns why the client may not listen there. Clients retry a port that is in use, and recognize a final refusal by
    * sshd's words "not permitted" and "denied".
    */
-  #refusal(requested: Requested, wantReply: boolean): Exceeded | undefined {
+  async #refusal(requested: Requested, wantReply: boolean): Promise<Exceeded | undefined> {
     const { address, port, path } = requested;
     const { limits } = this.#host.options;
     const { forwardings } = limits;
@@ -155,7 +158,7 @@ export class ClientForwardings {
     if (address.length > Limits.addressCharacters)
       return because(`addresses above ${Limits.addressCharacters} characters are not permitted`);
     if (path !== undefined) {
-      if (this.#context.grants()?.mayListenPath(path) !== true) return because("permission denied");
+      if ((await this.#context.grants()?.mayListenPath(path)) !== true) return because("permission denied");
       if (this.#find(requested) !== undefined) return because("already forwarded");
       if (this.#forwardings.size < forwardings) return undefined;
       return because(`more than ${forwardings} ports are not permitted`, "forwardings");
@@ -167,7 +170,7 @@ export class ClientForwardings {
     if (sanitizeText(address) !== address) return because("unprintable characters are not permitted");
     if (this.#find(requested) !== undefined) return because("already forwarded");
     if (port !== 0 && port < lowestPort) return because(`ports below ${lowestPort} are not permitted`, "lowestPort");
-    if (this.#context.grants()?.mayListen(address, port) !== true) return because("permission denied");
+    if ((await this.#context.grants()?.mayListen(address, port)) !== true) return because("permission denied");
     if (this.#forwardings.size < forwardings) return undefined;
     return because(`more than ${forwardings} ports are not permitted`, "forwardings");
   }
@@ -193,11 +196,15 @@ export class ClientForwardings {
 
   async #close(forwarding: Forwarding): Promise<void> {
     if (!this.#forwardings.delete(forwarding)) return;
-    this.#host.budget.giveBack(this.#client.account, "forwardings");
+    this.#host.ports.giveBack(this.#client);
     if (!this.#listensOn(forwarding)) this.#host.takeovers.closed(this.#client, forwarding);
     await forwarding.close();
     this.#host.emit(new HostForwardingEvent("forwardingclosed", this.#client, forwarding));
   }
+}
+
+function clientDisconnected(): SshError {
+  return new SshError("closed", "the client disconnected");
 }
 
 /** Whether listening failed because the port is in use, or for a reason that the platform does not tell. */

@@ -10,18 +10,16 @@ import { type Acceptance, type HostLoginAttempt, readDecision } from "./authoriz
 import type { HostClient } from "./client-view.ts";
 import { RefusalEvent } from "./events.ts";
 import type { HostContext } from "./host-context.ts";
+import type { LoginDecider } from "./login-decider.ts";
 import type { ProvedKey } from "./login-identity.ts";
 import { expectPassword } from "./password-hash.ts";
 import { type Grants, grantsOf, type Permissions, restrict } from "./permissions.ts";
 import { verifyUserCertificate } from "./user-certificate.ts";
 
 /** Passes the attempts of one client to `authorize`, and records what was accepted. */
-export class ClientLogin {
-  /** The algorithms of the keys of CAs, as this runtime supports them. */
+export class ClientLogin implements LoginDecider {
   authorityKeys: readonly PublicKeyAlgorithm[] = [];
-  /** The method and permissions that were accepted. */
   accepted: { readonly method: string; readonly grants: Grants } | undefined;
-  /** The keys of all successes, partial ones included. */
   readonly keys: ProvedKey[] = [];
   readonly #client: HostClient;
   readonly #context: HostContext;
@@ -38,7 +36,6 @@ export class ClientLogin {
     this.#context = context;
   }
 
-  /** Decides about an attempt. Never rejects. */
   async authenticate(attempt: LoginAttempt): Promise<AuthDecision> {
     const number = ++this.#attempts;
     let reason = "refused";
@@ -131,7 +128,6 @@ export class ClientLogin {
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(delay, maxTimerMs)));
   }
 
-  /** The reason for a penalty, if the connection ended with an error before login. */
   offence(error: SshError | undefined): Offence {
     if (this.#failures > 0) return "authFail";
     if (error?.code === "timeout") return "grace";

@@ -25,10 +25,10 @@ import { type DirectChannelContext, type DirectTarget, openDirectChannel, openDi
 import { HostVisitorEvent, RefusalEvent } from "./events.ts";
 import type { Requested } from "./forwarding.ts";
 import type { Exceeded } from "./host-budget.ts";
-import type { HostContext } from "./host-context.ts";
+import type { ClientContext } from "./host-context.ts";
 import { proveHostKeys } from "./host-keys.ts";
 import type { LimitName } from "./limits.ts";
-import type { Grants } from "./permissions.ts";
+import type { ClientGrants } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
 import { acceptSession, type Session } from "./session-channel.ts";
 import type { TakeoverClient } from "./takeover.ts";
@@ -41,10 +41,10 @@ const isClosing: Exceeded = { reason: "the server is closing", limit: undefined 
 
 /** The requests of one client, and its forwardings, sessions and channels. */
 export class ClientRequests implements ForwardingsContext, DirectChannelContext {
-  readonly grants: () => Grants | undefined;
+  readonly grants: () => ClientGrants | undefined;
   readonly free: HostPlatform["free"];
   readonly #client: TakeoverClient;
-  readonly #context: HostContext;
+  readonly #context: ClientContext;
   readonly #budget: ChannelBudget;
   readonly #visitors: VisitorBudget;
   readonly #forwardings: ClientForwardings;
@@ -58,12 +58,14 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
   /** Requests run one after the other: replies stay in order, and a cancel finds the forwarding before it. */
   #queue: Promise<void> = Promise.resolve();
   #queued = 0;
+  /** Requests whose reply may have been sent, but not everything that follows it. */
+  #unfinished = 0;
   #proofs = 0;
   #acceptsSessions = true;
   #ended: Promise<void> | undefined;
   #closing = false;
 
-  constructor(client: TakeoverClient, context: HostContext, grants: () => Grants | undefined) {
+  constructor(client: TakeoverClient, context: ClientContext, grants: () => ClientGrants | undefined) {
     this.#client = client;
     this.#context = context;
     this.grants = grants;
@@ -233,11 +235,16 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
         this.#queued--;
       }
       request.accept(outcome.reply);
-      outcome.after?.();
+      await outcome.after?.();
     };
-    this.#queue = this.#queue.then(answer).catch((error: unknown) => {
+    const failed = (error: unknown): void => {
       connection.abort(toSshError(error, "protocol", "a request could not be answered"));
-    });
+    };
+    const finished = (): void => {
+      this.#unfinished--;
+    };
+    this.#unfinished++;
+    this.#queue = this.#queue.then(answer).catch(failed).then(finished);
   }
 
   forwardingOpened(forwarding: HostForwarding): void {
@@ -252,7 +259,10 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
       this.#context.emit(new RefusalEvent("channel", "no more sessions", this.#client, this.#client.origin, limit));
       return;
     }
-    const listening = (): string[] => this.forwardings.map(describeForwarding);
+    const describe = (): string[] => this.forwardings.map(describeForwarding);
+    // ssh asks for its ports before its shell.
+    const listening = (): string[] | Promise<string[]> =>
+      this.#unfinished === 0 ? describe() : this.#queue.then(describe);
     const session: Session = acceptSession(open, listening, () => this.#sessions.delete(session));
     this.#sessions.add(session);
   }

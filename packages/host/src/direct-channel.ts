@@ -10,7 +10,7 @@ import type { Share } from "./channel-budget.ts";
 import { countingPipe } from "./counting-pipe.ts";
 import type { Exceeded } from "./host-budget.ts";
 import type { LimitName } from "./limits.ts";
-import type { Grants } from "./permissions.ts";
+import type { ClientGrants } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
 import { expectClose } from "./slow-peer.ts";
 
@@ -19,7 +19,7 @@ export type DirectTarget = Address | { readonly path: string };
 
 /** The services of the client that a direct channel uses. */
 export interface DirectChannelContext {
-  grants(): Grants | undefined;
+  grants(): ClientGrants | undefined;
   takeShare(): Share | Exceeded;
   dial(target: DirectTarget): Promise<BytePipe>;
   readonly free: HostPlatform["free"];
@@ -50,7 +50,7 @@ async function connectTo(target: DirectTarget, open: IncomingOpen, context: Dire
     open.refuse(reason, description);
     context.channelRefused(target, description, limit);
   };
-  if (!mayOpen(target, context)) {
+  if (!(await mayOpen(target, context))) {
     refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "permission denied");
     return;
   }
@@ -91,11 +91,11 @@ async function connectTo(target: DirectTarget, open: IncomingOpen, context: Dire
   }
 }
 
-function mayOpen(target: DirectTarget, context: DirectChannelContext): boolean {
+async function mayOpen(target: DirectTarget, context: DirectChannelContext): Promise<boolean> {
   try {
-    if ("path" in target) return context.grants()?.mayOpenPath(target.path) === true;
+    if ("path" in target) return (await context.grants()?.mayOpenPath(target.path)) === true;
     const { host, port } = target;
-    return port >= 1 && port <= Limits.maxPort && context.grants()?.mayOpen(host, port) === true;
+    return port >= 1 && port <= Limits.maxPort && (await context.grants()?.mayOpen(host, port)) === true;
   } catch {
     // A permission function that throws does not permit.
     return false;

@@ -118,6 +118,20 @@ export class TakeoverEvent extends Event {
   }
 }
 
+/** A worker process ended before the host did. Its clients are disconnected, and another process replaces it. */
+export class HostWorkerEvent extends Event {
+  /** `undefined` if the process could not be started. */
+  readonly pid: number | undefined;
+  /** The signal or the exit status, such as `SIGKILL`. */
+  readonly reason: string;
+
+  constructor(pid: number | undefined, reason: string) {
+    super("workerclosed");
+    this.pid = pid;
+    this.reason = reason;
+  }
+}
+
 /** Any event of a TunnelHost. */
 export type HostEvent = HostEvents[keyof HostEvents];
 
@@ -131,4 +145,5 @@ export interface HostEvents {
   readonly forwardingclosed: HostForwardingEvent;
   readonly visitor: HostVisitorEvent;
   readonly takeover: TakeoverEvent;
+  readonly workerclosed: HostWorkerEvent;
 }

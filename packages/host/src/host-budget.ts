@@ -16,12 +16,18 @@ export const clientMemory: number = Limits.outputCeiling;
 /** The part of `totalMemory` that one user may occupy, so that no user locks the others out. */
 const userPart = 1 / 4;
 
+type Used = Readonly<Record<UserResource | "memory", number>>;
+const none: Used = { connections: 0, forwardings: 0, channels: 0, memory: 0 };
+
 /** Counts what all clients use together. */
 export class HostBudget {
   /** Bytes promised to clients and their channels. */
   memory = 0;
+  /** The same in other processes of the host. */
+  memoryElsewhere = 0;
   readonly #limits: () => HostLimits;
   readonly #users = new Map<string, Record<UserResource | "memory", number>>();
+  readonly #usersElsewhere = new Map<string, Pick<Used, "channels" | "memory">>();
 
   constructor(limits: () => HostLimits) {
     this.#limits = limits;
@@ -29,7 +35,7 @@ export class HostBudget {
 
   /** Bytes that no client or channel has been promised. */
   get free(): number {
-    return this.#limits().totalMemory - this.memory;
+    return this.#limits().totalMemory - this.memory - this.memoryElsewhere;
   }
 
   /** Bytes that a channel of this user may be promised. */
@@ -63,7 +69,9 @@ export class HostBudget {
   take(user: string, what: UserResource): Exceeded | undefined {
     const limit = `${what}PerUser` as const;
     const used = this.#of(user);
-    if (used[what] >= this.#limits()[limit]) return { reason: `too many ${names[what]} of this user`, limit };
+    const elsewhere = what === "channels" ? (this.#usersElsewhere.get(user)?.channels ?? 0) : 0;
+    if (used[what] + elsewhere >= this.#limits()[limit])
+      return { reason: `too many ${names[what]} of this user`, limit };
     used[what]++;
     this.#users.set(user, used);
     return undefined;
@@ -73,6 +81,26 @@ export class HostBudget {
     this.#subtract(user, what, 1);
   }
 
+  /** Counts memory and channels of a user without a limit, because another process has promised them. */
+  adjust(user: string, memory: number, channels: number): void {
+    const used = this.#of(user);
+    this.#users.set(user, used);
+    this.memory += memory;
+    used.channels += channels;
+    this.#subtract(user, "memory", -memory);
+  }
+
+  /** Records what a user has in other processes of the host. */
+  setElsewhere(user: string, memory: number, channels: number): void {
+    if (memory === 0 && channels === 0) this.#usersElsewhere.delete(user);
+    else this.#usersElsewhere.set(user, { memory, channels });
+  }
+
+  /** The memory and the channels of a user. */
+  usedBy(user: string): Pick<Used, "channels" | "memory"> {
+    return this.#users.get(user) ?? none;
+  }
+
   /** Number of users that are counted. */
   get users(): number {
     return this.#users.size;
@@ -80,11 +108,12 @@ export class HostBudget {
 
   /** Bytes left of the user's part of the memory. */
   #partOf(user: string): number {
-    return Math.floor(this.#limits().totalMemory * userPart) - this.#of(user).memory;
+    const elsewhere = this.#usersElsewhere.get(user)?.memory ?? 0;
+    return Math.floor(this.#limits().totalMemory * userPart) - this.#of(user).memory - elsewhere;
   }
 
   #of(user: string): Record<UserResource | "memory", number> {
-    return this.#users.get(user) ?? { connections: 0, forwardings: 0, channels: 0, memory: 0 };
+    return this.#users.get(user) ?? { ...none };
   }
 
   #subtract(user: string, what: UserResource | "memory", count: number): void {

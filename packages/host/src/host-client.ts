@@ -1,42 +1,51 @@
 /** One client, from its first byte to the end of its connection. @module */
 import type { Signer } from "@postern/crypto";
 import { accept, type BytePipe, type PacketTap, type PeerInfo, type SshConnection } from "@postern/ssh";
-import { DisconnectReason, equal, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
-import { ClientLogin } from "./client-login.ts";
+import { type Bytes, DisconnectReason, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import { ClientRequests } from "./client-requests.ts";
 import type { HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
 import { LoginEvent, RefusalEvent } from "./events.ts";
-import { clientMemory, type Exceeded } from "./host-budget.ts";
-import type { HostContext } from "./host-context.ts";
+import type { Exceeded } from "./host-budget.ts";
+import type { ClientContext, Membership } from "./host-context.ts";
 import { announceHostKeys } from "./host-keys.ts";
-import { describeKey, type HostLogin, plainKey } from "./login-identity.ts";
+import type { LoginDecider } from "./login-decider.ts";
+import { describeKey, type HostLogin, type ProvedKey, plainKey } from "./login-identity.ts";
 import type { Address } from "./platform.ts";
-import type { TakeoverClient, TakeoverPolicy } from "./takeover.ts";
+import { prepareForClient } from "./prepare-for-client.ts";
+import type { TakeoverClient } from "./takeover.ts";
 
-/** The implementation of {@link HostClient}. */
-export class Client implements TakeoverClient {
+/** A client that a host serves. */
+export interface ServedClient extends TakeoverClient {
+  /** The keys that it logged in with. */
+  readonly keys: readonly ProvedKey[];
+  /** Accepts no new requests. Closes the connection once all channels have ended, or after `drainMs`. */
+  drain(drainMs: number): Promise<void>;
+}
+
+/** A client whose connection is in this process. */
+export class Client implements ServedClient {
   readonly id: number;
   readonly origin: Address | undefined;
   readonly since: Date = new Date();
-  readonly #context: HostContext;
+  readonly #context: ClientContext;
   readonly #traffic: Traffic = { bytesIn: 0, bytesOut: 0 };
   readonly #abort = new AbortController();
-  readonly #attempts: ClientLogin;
+  readonly #attempts: LoginDecider;
+  readonly #membership: Membership;
   readonly #requests: ClientRequests;
   /** The keys of this connection, which a reload does not change: a rekey must prove the same key. */
   readonly #hostKeys: readonly Signer[];
   #connection: SshConnection | undefined;
   #login: HostLogin | undefined;
-  /** Whether the connection counts for its user. */
-  #isCounted = false;
 
-  constructor(id: number, origin: Address | undefined, context: HostContext) {
+  constructor(id: number, origin: Address | undefined, context: ClientContext) {
     this.id = id;
     this.origin = origin;
     this.#context = context;
     this.#hostKeys = context.options.hostKeys;
-    this.#attempts = new ClientLogin(this, context);
+    this.#attempts = context.decider(this);
+    this.#membership = context.join(this);
     this.#requests = new ClientRequests(this, context, () => this.#attempts.accepted?.grants);
   }
 
@@ -82,7 +91,6 @@ export class Client implements TakeoverClient {
 
   /** Resolves when the connection has ended, with the reason unless the client simply left. Never rejects. */
   async run(pipe: BytePipe): Promise<SshError | undefined> {
-    const { admission } = this.#context;
     let error: SshError | undefined;
     try {
       const connection = await this.#serve(countingPipe(pipe, { traffic: this.#traffic }));
@@ -90,13 +98,9 @@ export class Client implements TakeoverClient {
     } catch (cause) {
       error = toSshError(cause, "closed", "the connection failed");
     }
-    if (this.#connection === undefined) {
-      admission.startupEnded(this.origin?.host);
-      if (!this.#abort.signal.aborted) admission.punish(this.origin?.host, this.#attempts.offence(error));
-    }
+    const offence = this.#abort.signal.aborted ? undefined : this.#attempts.offence(error);
     await this.#requests.end();
-    this.#context.budget.returnMemory(clientMemory, this.#isCounted ? this.account : undefined);
-    if (this.#isCounted) this.#context.budget.giveBack(this.account, "connections");
+    this.#membership.left(offence);
     // RFC 4253 section 11.1: the client left on its own.
     const hasLeft = error?.code === "disconnected" && error.reason === DisconnectReason.BY_APPLICATION;
     return hasLeft ? undefined : error;
@@ -111,27 +115,19 @@ export class Client implements TakeoverClient {
     else await this.#connection.close();
   }
 
-  /** Why the client may no longer be connected: its user or one of its keys is revoked. */
-  get revoked(): string | undefined {
-    const { revocations, options } = this.#context;
-    if (this.#connection === undefined) return undefined;
-    for (const key of this.#attempts.keys) {
-      const reason = revocations.keyReason(key) ?? options.revokedKeys?.reason(key.publicKey);
-      if (reason !== undefined) return reason;
-    }
-    return revocations.userReason(this.account);
+  get keys(): readonly ProvedKey[] {
+    return this.#attempts.keys;
+  }
+
+  get lastKey(): Bytes | undefined {
+    const key = this.#attempts.keys.at(-1);
+    return key && plainKey(key);
   }
 
   async drop(reason: SshError): Promise<void> {
     this.#connection?.abort(reason);
     this.#abort.abort(reason);
     await this.#requests.end();
-  }
-
-  isSameOwner(other: TakeoverClient, policy: TakeoverPolicy): boolean {
-    if (this.#connection === undefined || !(other instanceof Client) || other.account !== this.account) return false;
-    const [ours, theirs] = [this.#attempts.keys.at(-1), other.#attempts.keys.at(-1)];
-    return policy === "user" || (ours !== undefined && theirs !== undefined && equal(plainKey(ours), plainKey(theirs)));
   }
 
   async answers(timeoutMs: number): Promise<boolean> {
@@ -154,7 +150,6 @@ export class Client implements TakeoverClient {
     return this.#traffic.isBlocked === true || this.#traffic.isPaused === true;
   }
 
-  /** Accepts no new requests. Closes the connection once all channels have ended, or after `drainMs`. */
   async drain(drainMs: number): Promise<void> {
     if (this.#connection !== undefined) {
       let timer: ReturnType<typeof setTimeout> | undefined;
@@ -171,15 +166,8 @@ export class Client implements TakeoverClient {
   async #serve(pipe: BytePipe): Promise<SshConnection> {
     const { options, platform } = this.#context;
     const { limits, rekey, keepAlive, methods, banner, versionAddendum } = options;
-    const { prepare = async (given) => given } = platform;
-    const algorithms = await prepare(options.algorithms);
-    let { hostKeys: userKeys } = algorithms;
-    this.#attempts.authorityKeys = userKeys;
-    if (options.userKeys !== undefined) {
-      // A list of user keys says nothing about the keys of CAs.
-      this.#attempts.authorityKeys = (await prepare(platform.algorithms)).hostKeys;
-      userKeys = (await prepare({ ...algorithms, hostKeys: options.userKeys })).hostKeys;
-    }
+    const { algorithms, userKeys, authorityKeys } = await prepareForClient(options, platform);
+    this.#attempts.authorityKeys = authorityKeys;
     let tap: PacketTap | undefined;
     try {
       tap = options.tap?.(this);
@@ -210,20 +198,15 @@ export class Client implements TakeoverClient {
 
   /** Runs before any request of the client, so that a `login` listener can prepare for the client or disconnect it. */
   #loggedIn(connection: SshConnection): void {
-    const { admission, fingerprint, emit } = this.#context;
-    admission.startupEnded(this.origin?.host);
+    const { fingerprint, emit } = this.#context;
     this.#connection = connection;
-    // A revocation may have come after the decision.
-    const revoked = this.revoked;
-    const exceeded = revoked === undefined ? this.#count(connection.user) : undefined;
-    const refusal = revoked ?? exceeded?.reason;
-    if (refusal !== undefined) {
-      const text = `${quote(connection.user, 64)}: ${refusal}`;
-      emit(new RefusalEvent("login", text, this, this.origin, exceeded?.limit));
-      connection.abort(new SshError(exceeded === undefined ? "closed" : "limit", text));
+    const refused = this.#membership.loggedIn(connection.user, this.#attempts.keys);
+    if (refused !== undefined) {
+      const { text, error } = refusedLogin(connection.user, refused);
+      emit(new RefusalEvent("login", text, this, this.origin, refused.limit));
+      connection.abort(error);
       return;
     }
-    this.#isCounted = true;
     this.#login = {
       user: sanitizeText(connection.user),
       method: this.#attempts.accepted?.method ?? "",
@@ -233,14 +216,10 @@ export class Client implements TakeoverClient {
     emit(new LoginEvent(this, this.#login));
     announceHostKeys(connection, this.#hostKeys);
   }
+}
 
-  /** Counts the connection and its memory for its user, unless a limit is reached. */
-  #count(user: string): Exceeded | undefined {
-    const { budget } = this.#context;
-    const exceeded = budget.take(user, "connections");
-    if (exceeded !== undefined) return exceeded;
-    const noMemory = budget.assignMemory(user, clientMemory);
-    if (noMemory !== undefined) budget.giveBack(user, "connections");
-    return noMemory;
-  }
+/** Returns the reason for refusing a client that had logged in. */
+export function refusedLogin(user: string, { reason, limit }: Exceeded): { text: string; error: SshError } {
+  const text = `${quote(user, 64)}: ${reason}`;
+  return { text, error: new SshError(limit === undefined ? "closed" : "limit", text) };
 }

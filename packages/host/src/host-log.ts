@@ -7,6 +7,7 @@ import {
   type HostEvent,
   HostForwardingEvent,
   HostVisitorEvent,
+  HostWorkerEvent,
   LoginEvent,
   RefusalEvent,
   TakeoverEvent,
@@ -79,6 +80,9 @@ function writeEvent(write: WriteLog, event: HostEvent): void {
     const message = `${nameOf(client)} takes ${place} over from ${nameOf(previous)}, which does not answer`;
     const fields = path === undefined ? { listenPort: port } : { path };
     write("info", type, message, { ...clientFields(client), ...fields, previous: previous.id });
+  } else if (event instanceof HostWorkerEvent) {
+    const { pid, reason, type } = event;
+    write("error", type, `a worker process ended: ${reason}`, { pid, reason });
   } else event satisfies never;
 }
 

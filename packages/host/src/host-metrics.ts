@@ -6,6 +6,7 @@ import {
   type HostEvent,
   HostForwardingEvent,
   HostVisitorEvent,
+  HostWorkerEvent,
   LoginEvent,
   RefusalEvent,
   TakeoverEvent,
@@ -17,6 +18,7 @@ export class HostCounters {
   forwardings = 0;
   visitors = 0;
   takeovers = 0;
+  workersClosed = 0;
   revoked = 0;
   reloads = 0;
   /** Of clients that have disconnected. */
@@ -39,6 +41,7 @@ export class HostCounters {
       if (event.type === "forwardingopened") this.forwardings++;
     } else if (event instanceof HostVisitorEvent) this.visitors++;
     else if (event instanceof TakeoverEvent) this.takeovers++;
+    else if (event instanceof HostWorkerEvent) this.workersClosed++;
     else event satisfies never;
   }
 
@@ -103,6 +106,7 @@ export function encodeHostMetrics(counters: HostCounters, clients: readonly Host
     counter("sent_bytes", "Bytes sent to clients.", counters.bytesOut + sum(({ bytesOut }) => bytesOut)),
     counter("rekeys", "Key exchanges after the first.", counters.rekeys + sum(({ rekeys }) => rekeys)),
     counter("takeovers", "Silent clients whose port another connection of the user got.", counters.takeovers),
+    counter("workers_closed", "Worker processes that ended before the host.", counters.workersClosed),
     counter("revoked_clients", "Clients that were disconnected because of a revocation.", counters.revoked),
     counter("reloads", "Calls of reload.", counters.reloads),
     gauge("memory_bytes", "Memory that clients and channels may use, of limits.totalMemory.", memory),

@@ -8,6 +8,7 @@ export {
   type HostEvents,
   HostForwardingEvent,
   HostVisitorEvent,
+  HostWorkerEvent,
   LoginEvent,
   RefusalEvent,
   TakeoverEvent,
@@ -24,3 +25,6 @@ export { createPolicy, type UserPolicy } from "./policy.ts";
 export type { Revocation } from "./revocations.ts";
 export type { TakeoverPlace, TakeoverPolicy } from "./takeover.ts";
 export { type CloseOptions, type ServeClientOptions, TunnelHost } from "./tunnel-host.ts";
+export { HostWorker, HostWorkers, type PathReservations } from "./workers/host-worker.ts";
+export type { SendMessage } from "./workers/link.ts";
+export { WorkerHost, type WorkerPlatform } from "./workers/worker-host.ts";

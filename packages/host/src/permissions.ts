@@ -48,6 +48,13 @@ export interface Grants {
   mayOpenPath(path: string): boolean;
 }
 
+/** Grants whose answers may come from another process. */
+export type ClientGrants = Pick<Grants, "gatewayPorts" | "lowestPort"> & {
+  [Name in Exclude<keyof Grants, "gatewayPorts" | "lowestPort">]: (
+    ...place: Parameters<Grants[Name]>
+  ) => boolean | Promise<boolean>;
+};
+
 /** The property of a combined permit that has its paths. */
 const paths: unique symbol = Symbol("paths");
 

@@ -5,7 +5,7 @@ import * as Limits from "@postern/wire/limits";
 
 /** An open session. */
 export interface Session {
-  /** Prints a line if the client has started a shell or a command. */
+  /** Prints a line after the ports, if the client has started a shell or a command. */
   print(line: string): void;
 }
 
@@ -16,11 +16,17 @@ const closingBytes = [0x03, 0x04];
  * Accepts a session. A shell or a command prints a line and the ports that the client listens on. If there are any, the
  * channel stays open, because `ssh -R` without `-N` ends with its session; otherwise it closes with exit status 1.
  *
- * @param listening returns a line for each port, such as `listening on "localhost" port 8080`
+ * @param listening returns a line for each port, such as `listening on "localhost" port 8080`, once the requests for
+ *   ports before are answered
  */
-export function acceptSession(open: IncomingOpen, listening: () => readonly string[], onReleased: () => void): Session {
+export function acceptSession(
+  open: IncomingOpen,
+  listening: () => readonly string[] | Promise<readonly string[]>,
+  onReleased: () => void,
+): Session {
   let newLine = "\n";
   let started = false;
+  let hasPrinted = false;
   /** The client's window is full: further lines are dropped, not queued. */
   let full = false;
   let closed = false;
@@ -68,7 +74,7 @@ export function acceptSession(open: IncomingOpen, listening: () => readonly stri
         else {
           started = true;
           request.accept();
-          printPorts();
+          void start();
         }
         return;
       default:
@@ -77,8 +83,13 @@ export function acceptSession(open: IncomingOpen, listening: () => readonly stri
     }
   }
 
-  function printPorts(): void {
+  async function start(): Promise<void> {
     const ports = listening();
+    printPorts(ports instanceof Promise ? await ports : ports);
+  }
+
+  function printPorts(ports: readonly string[]): void {
+    hasPrinted = true;
     write("this server only forwards ports");
     for (const port of ports) write(port);
     if (ports.length === 0) close(1);
@@ -87,7 +98,7 @@ export function acceptSession(open: IncomingOpen, listening: () => readonly stri
 
   return {
     print(line) {
-      if (started) write(line);
+      if (hasPrinted) write(line);
     },
   };
 }

@@ -1,5 +1,5 @@
 /** Takeover: a user's new connection gets a port that a silent connection of the same user holds. @module */
-import { SshError } from "@postern/wire";
+import { type Bytes, equal, SshError } from "@postern/wire";
 import type { HostClient } from "./client-view.ts";
 
 /** Whose connection may take a port over: another one of the same user, or only one with the same user and key. */
@@ -16,8 +16,8 @@ export interface TakeoverPlace {
 export interface TakeoverClient extends HostClient {
   /** The exact name of the user; `""` before login. */
   readonly account: string;
-  /** Whether both are of the same user, or also of the same key. */
-  isSameOwner(other: TakeoverClient, policy: TakeoverPolicy): boolean;
+  /** The last key that it logged in with; the certified one of a certificate. */
+  readonly lastKey: Bytes | undefined;
   /** Sends a keepalive. Resolves with whether anything comes back in time. */
   answers(timeoutMs: number): Promise<boolean>;
   /** Disconnects the client. Resolves when its ports are free. */
@@ -65,7 +65,7 @@ export class Takeovers {
    */
   async free(client: TakeoverClient, place: TakeoverPlace, policy: TakeoverPolicy): Promise<boolean> {
     const holders = [...(this.#holders.get(keyOf(place)) ?? [])].filter((other) => other !== client);
-    if (holders.length === 0 || !holders.every((holder) => client.isSameOwner(holder, policy))) return false;
+    if (holders.length === 0 || !holders.every((holder) => isSameOwner(client, holder, policy))) return false;
     const gone = await Promise.all(
       holders.map((holder) => {
         const asked = this.#asked.get(holder) ?? this.#dropIfSilent(holder, client, place);
@@ -87,6 +87,13 @@ export class Takeovers {
       this.#asked.delete(holder);
     }
   }
+}
+
+/** Whether both are of the same user, or also of the same key. */
+function isSameOwner(one: TakeoverClient, other: TakeoverClient, policy: TakeoverPolicy): boolean {
+  if (one.login === undefined || one.account !== other.account) return false;
+  const [ours, theirs] = [one.lastKey, other.lastKey];
+  return policy === "user" || (ours !== undefined && theirs !== undefined && equal(ours, theirs));
 }
 
 function keyOf({ port, path = String(port) }: TakeoverPlace): string {

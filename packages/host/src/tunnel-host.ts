@@ -1,16 +1,19 @@
 /** The listening end of a reverse tunnel: an SSH server that forwards ports and nothing else. @module */
+import type { Algorithms } from "@postern/crypto";
 import { createFingerprint } from "@postern/keys";
 import { type BytePipe, checkOptions, TypedEventTarget } from "@postern/ssh";
 import { expectNumber, expectType, SshError, utf8 } from "@postern/wire";
 import { Admission, type AdmissionRefusal } from "./admission.ts";
+import { ClientLogin } from "./client-login.ts";
 import type { HostClient } from "./client-view.ts";
 import { HostClientEvent, type HostEvent, type HostEvents, RefusalEvent, TakeoverEvent } from "./events.ts";
 import { clientMemory, HostBudget } from "./host-budget.ts";
-import { Client } from "./host-client.ts";
+import { Client, type ServedClient } from "./host-client.ts";
 import type { HostContext } from "./host-context.ts";
 import { createHostLog, type HostLog } from "./host-log.ts";
 import { encodeHostMetrics, HostCounters } from "./host-metrics.ts";
 import { plainIp } from "./ip.ts";
+import { joinHost, revokedReason } from "./membership.ts";
 import {
   type CheckedHostOptions,
   checkHostOptions,
@@ -21,6 +24,7 @@ import {
 import type { Address, HostPlatform } from "./platform.ts";
 import { type Revocation, Revocations } from "./revocations.ts";
 import { Takeovers } from "./takeover.ts";
+import { checkWorkerOptions, type HostWorker, HostWorkers, type PathReservations } from "./workers/host-worker.ts";
 
 /** Options of `serve`. */
 export interface ServeClientOptions {
@@ -48,6 +52,7 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
   startups: "too many connections that have not logged in",
   startupsPerSource: "too many connections of this source that have not logged in",
   totalMemory: "the memory for all clients is in use",
+  workers: "no worker is running",
   penalties: "this source is refused until the penalty for its earlier failures has passed",
 };
 
@@ -55,15 +60,16 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
  * An SSH server for reverse tunnels, over any byte pipe.
  *
  * Events ({@link HostEvents}): `clientopened`, `clientclosed`, `login`, `refusal`, `forwardingopened`,
- * `forwardingclosed`, `visitor`, `takeover`. No listener is required.
+ * `forwardingclosed`, `visitor`, `takeover`, `workerclosed`. No listener is required.
  */
 export class TunnelHost extends TypedEventTarget<HostEvents> {
   readonly #context: HostContext;
   readonly #log: HostLog;
-  readonly #clients = new Set<Client>();
+  readonly #clients = new Set<ServedClient>();
   /** The options as given, which `reload` changes, and as checked. */
   #given: TunnelHostOptions;
   #options: CheckedHostOptions;
+  #workers: HostWorkers | undefined;
   readonly #whenEmpty: (() => void)[] = [];
   #nextId = 1;
   /** Number of refused clients that are still connected. */
@@ -128,8 +134,11 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   reload(options: ReloadOptions): void {
     const given = reloadedOptions(this.#given, options);
     const { platform, admission, counters } = this.#context;
-    this.#options = checkHostOptions(given, platform);
+    const checked = checkHostOptions(given, platform);
+    this.#workers?.check(checked);
+    this.#options = checked;
     this.#given = given;
+    this.#workers?.reloaded();
     admission.limits = this.#options.limits;
     counters.reloads++;
     const names = Object.keys(options);
@@ -158,11 +167,15 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
     }
     const refusal = this.#enter(origin);
     if (refusal !== undefined) return this.#refuse(pipe, refusal, origin);
-    const { emit } = this.#context;
     const client = new Client(this.#nextId++, origin, this.#context);
+    await this.#run(client, () => client.run(pipe));
+  }
+
+  async #run(client: ServedClient, run: () => Promise<SshError | undefined>): Promise<void> {
+    const { emit } = this.#context;
     this.#clients.add(client);
     emit(new HostClientEvent("clientopened", client));
-    const reason = await client.run(pipe);
+    const reason = await run();
     this.#clients.delete(client);
     emit(new HostClientEvent("clientclosed", client, reason));
     if (this.#clients.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve();
@@ -187,6 +200,38 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
     await this.close();
   }
 
+  /**
+   * Prepares the host for workers.
+   *
+   * @param paths reserves their paths of UNIX sockets
+   * @param known the algorithms that they know
+   * @throws SshError `misuse` for options that workers cannot have
+   */
+  protected createWorkers(paths: PathReservations, known: Algorithms): HostWorkers {
+    checkWorkerOptions(this.#options, known);
+    this.#workers = new HostWorkers(this.#context, paths, known);
+    return this.#workers;
+  }
+
+  /**
+   * Serves the client of a socket in a worker. `open` returns the pipe of the socket for a client that is refused.
+   * Throws and resolves as `serve` does. `received` is called once the socket is the worker's.
+   */
+  protected async serveIn(
+    worker: HostWorker | undefined,
+    socket: { readonly handle: unknown; readonly open: () => BytePipe; readonly received: () => void },
+    options: ServeClientOptions,
+  ): Promise<void> {
+    const origin = readOrigin(options);
+    const refusal = worker === undefined ? "workers" : this.#enter(origin);
+    if (refusal !== undefined || worker === undefined) {
+      this.#refuse(socket.open(), refusal ?? "workers", origin);
+      return;
+    }
+    const client = worker.serve(this.#nextId++, origin, socket.handle, socket.received);
+    await this.#run(client, () => client.run());
+  }
+
   /** Called by `close`. A subclass that listens for clients overrides it to free its port. */
   protected async stopListening(): Promise<void> {}
 
@@ -198,19 +243,28 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       this.#log.event(event);
       this.dispatchEvent(event);
     };
-    return {
+    const budget = new HostBudget(() => options().limits);
+    const context: HostContext = {
       get options() {
         return options();
       },
       platform,
       counters,
       emit,
+      budget,
+      ports: {
+        take: ({ account }) => budget.take(account, "forwardings"),
+        giveBack: ({ account }) => budget.giveBack(account, "forwardings"),
+      },
+      join: ({ origin }) => joinHost(origin?.host, context),
+      decider: (client) => new ClientLogin(client, context),
+      urlOf: (forwarding, client) => options().url?.(forwarding, client),
       admission: new Admission(options().limits, platform.random, () => performance.now()),
-      budget: new HostBudget(() => options().limits),
       revocations: new Revocations(platform.sha256),
       takeovers: new Takeovers((client, previous, place) => emit(new TakeoverEvent(client, previous, place))),
       fingerprint: createFingerprint(platform.sha256),
     };
+    return context;
   }
 
   /** Returns why a new connection is refused, or counts it. */
@@ -227,7 +281,8 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   #dropRevoked(): number {
     let dropped = 0;
     for (const client of this.#clients) {
-      const reason = client.revoked;
+      if (client.login === undefined) continue;
+      const reason = revokedReason(client.account, client.keys, this.#context);
       if (reason === undefined) continue;
       dropped++;
       void client.drop(new SshError("closed", reason));
@@ -254,7 +309,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       pipe.write(utf8("Not allowed at this time\r\n"));
       pipe.close();
     }
-    const limit = refusal === "closing" ? undefined : refusal;
+    const limit = refusal === "closing" || refusal === "workers" ? undefined : refusal;
     this.#context.emit(new RefusalEvent("connection", reasons[refusal], undefined, origin, limit));
   }
 }

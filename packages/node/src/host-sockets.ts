@@ -4,6 +4,7 @@ import { lstat, realpath, unlink } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { clearTimeout, setTimeout } from "node:timers";
+import type { PathReservations } from "@postern/host";
 import { type BytePipe, onAbort } from "@postern/ssh";
 import { maxTimerMs, quote, SshError } from "@postern/wire";
 import { reasonOf } from "./dial.ts";
@@ -18,6 +19,25 @@ const staleTimeoutMs = 1_000;
  */
 const held = new Set<string>();
 
+/** Reserves the paths of UNIX sockets, in this process or over all processes of a host. */
+export interface Reservations {
+  /** Returns `false` if the path is reserved. */
+  reserve(key: string): boolean | Promise<boolean>;
+  release(key: string): void;
+}
+
+/** The paths of this process and its workers. */
+export const pathReservations: PathReservations = {
+  reserve(key) {
+    if (held.has(key)) return false;
+    held.add(key);
+    return true;
+  },
+  release(key) {
+    held.delete(key);
+  },
+};
+
 /**
  * Listens on a UNIX socket with a mode. Removes a file that a host left behind: a socket of this user on which nothing
  * listens. Any other file stays.
@@ -28,13 +48,13 @@ export async function listenOnSocket(
   path: string,
   { mode }: { readonly mode: number },
   onVisitor: (visitor: BytePipe) => void,
+  reservations: Reservations = pathReservations,
 ): Promise<{ close(): Promise<void> }> {
   const place = await realpath(dirname(path)).catch((cause: unknown) => {
     throw failure(path, cause);
   });
   const key = join(place, basename(path));
-  if (held.has(key)) throw failure(path, inUse());
-  held.add(key);
+  if (!(await reservations.reserve(key))) throw failure(path, inUse());
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     // Without a listener, an 'error' of a socket that is not in use yet would end the process.
     socket.on("error", () => {});
@@ -43,7 +63,7 @@ export async function listenOnSocket(
   try {
     await bindAfterStale(server, path, mode);
   } catch (error) {
-    held.delete(key);
+    reservations.release(key);
     throw failure(path, error);
   }
   return {
@@ -52,7 +72,7 @@ export async function listenOnSocket(
       if (!server.listening) return;
       server.close();
       await new Promise((resolve) => setImmediate(resolve));
-      held.delete(key);
+      reservations.release(key);
     },
   };
 }

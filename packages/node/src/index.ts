@@ -50,6 +50,7 @@ export {
   type HostLogin,
   type HostLoginAttempt,
   HostVisitorEvent,
+  HostWorkerEvent,
   healthHandler,
   type KeyUse,
   type LimitName,
@@ -261,7 +262,10 @@ export { type Attachment, type AttachOptions, attach, type RequestHandler, type 
 export { ChannelSocket } from "./channel-socket.ts";
 export { type CommandPipeOptions, commandPipe } from "./command.ts";
 export { type DialOptions, dialPipe, type HostAddress, type Lookup } from "./dial.ts";
-export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
+export { type NodeTunnelHostOptions, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
+export { hostAlgorithms } from "./host-platform.ts";
+export { runHostWorker } from "./host-worker.ts";
+export type { HostWorkersOptions } from "./host-workers.ts";
 export { generatePrivateKey, readPrivateKey, rewritePrivateKey, sha256Fingerprint } from "./keys.ts";
 export { knownHosts, type NodeKnownHostsSource } from "./known-hosts.ts";
 export { hashPassword, policy } from "./passwords.ts";

@@ -1,6 +1,6 @@
 /** Listens on this machine, for local forwarding. @module */
 import { createLocalForwarder, type LocalListen, type Platform } from "@postern/tunnel";
-import { listenOnAll } from "./host.ts";
+import { listenOnAll } from "./host-platform.ts";
 import { socketPipe } from "./socket.ts";
 import { listenOnPath } from "./unix-socket.ts";
 

@@ -21,6 +21,8 @@ export interface HostCommandLine {
   readonly inetd: boolean;
   readonly quiet: boolean;
   readonly version: boolean;
+  /** `--workers`: the processes that serve clients */
+  readonly workers: number | "auto" | undefined;
   /** `-C`: the connection that `-T` is about */
   readonly connection: Readonly<Record<string, string>> | undefined;
 }
@@ -41,7 +43,7 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
   const hostKeys: string[] = [];
   const ports: number[] = [];
   const line = {
-    ...{ sshdConfig: undefined, config: undefined, logFile: undefined, connection: undefined },
+    ...{ sshdConfig: undefined, config: undefined, logFile: undefined, connection: undefined, workers: undefined },
     ...{ test: "no", noDaemon: false, debug: 0, logToStderr: false, inetd: false, quiet: false },
     version: false,
   } as { -readonly [Name in keyof HostCommandLine]: HostCommandLine[Name] };
@@ -50,6 +52,7 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
     if (arg.startsWith("--")) {
       const [name, inline] = splitOption(arg);
       if (name === "config") line.config = inline ?? argumentOf(rest, "config");
+      else if (name === "workers") line.workers = workersOf(inline ?? argumentOf(rest, "workers"));
       else throw new HostUsageError(`unknown option -- ${name}`);
       continue;
     }
@@ -104,6 +107,13 @@ function argumentOf(rest: string[], name: string): string {
 function splitOption(arg: string): [string, string | undefined] {
   const at = arg.indexOf("=");
   return at < 0 ? [arg.slice(2), undefined] : [arg.slice(2, at), arg.slice(at + 1)];
+}
+
+function workersOf(value: string): number | "auto" {
+  if (value === "auto") return value;
+  const count = /^\d{1,4}$/.test(value) ? Number(value) : 0;
+  if (count < 1 || count > 1024) throw new HostUsageError("Bad number of workers: expected auto, or 1 to 1024.");
+  return count;
 }
 
 function portOf(value: string): number {

@@ -5,8 +5,8 @@ export const hostHelp: CommandHelp = {
   name: "host",
   summary: "run a host that forwards ports, in place of an sshd",
   synopsis: [
-    "[--config file]",
-    "-f sshd_config [-46DdeiqtTV] [-C connection] [-c certificate] [-E log] [-g seconds] [-h key] [-o option] [-p port]",
+    "[--config file] [--workers number]",
+    "-f sshd_config [--workers number] [-46DdeiqtTV] [-C connection] [-c certificate] [-E log] [-g seconds] [-h key] [-o option] [-p port]",
     "init [--folder folder]",
     "hash",
   ],
@@ -15,6 +15,7 @@ export const hostHelp: CommandHelp = {
     "With -f, the users are those of the system, and log in with the keys in their AuthorizedKeysFile. System passwords are out of reach, so passwords are refused. Keywords about shells, PAM, X11 and other things that a host lacks are accepted without effect.",
     "With -f and without -D, -d and -i, the host runs in the background; the command ends once it listens. With a configuration in JSON it stays in the foreground.",
     "SIGHUP reads the configuration again without disconnecting anybody. If it has an error, the earlier one stays. SIGTERM and SIGINT free the port, let open channels end for some seconds, and end the host.",
+    "With --workers, several processes serve the clients on one set of ports, so that more than one core is used. One that ends takes only its own clients with it, and is replaced.",
     "init writes a configuration with comments and a host key into a folder, and never overwrites a file. hash reads a password from standard input and prints the hash for a configuration in JSON.",
   ],
   options: [
@@ -24,6 +25,11 @@ export const hostHelp: CommandHelp = {
       argument: "folder",
       text: "Of init: where to write. Default: the current folder.",
       completes: "folder",
+    },
+    {
+      long: "workers",
+      argument: "number",
+      text: "Processes that serve the clients, in place of `workers` of the configuration: a number, or auto for one per core. Default: 1.",
     },
     { short: "f", argument: "file", text: "A configuration in the form of sshd_config(5).", completes: "file" },
     { short: "t", text: "Checks the configuration and the host keys, and exits." },

@@ -51,6 +51,9 @@ export function logEvents(host: TunnelHost, context: MessageContext): void {
     const from = forwarding.path === undefined ? ` from ${origin.host} port ${origin.port}` : "";
     logger.write("DEBUG1", `Connection to ${to} forwarding to ${sanitizeText(forwarding.address)} requested${from}.`);
   });
+  host.addEventListener("workerclosed", ({ reason }) => {
+    logger.write("ERROR", `A worker process ended: ${reason}. Its clients are disconnected.`);
+  });
   host.addEventListener("takeover", ({ client, previous, port, path }: TakeoverEvent) => {
     const place = path === undefined ? `port ${port}` : sanitizeText(path);
     logger.write(

@@ -1,4 +1,5 @@
 /** Runs `postern host`. @module */
+import type { HostWorkersOptions } from "@postern/node";
 import { usageOf } from "../help/labels.ts";
 import { versionLine } from "../version.ts";
 import { type HostCommandLine, HostUsageError, parseHostCommandLine } from "./command-line.ts";
@@ -16,6 +17,11 @@ export async function runHost(args: readonly string[]): Promise<number> {
   const [word = ""] = args;
   if (word === "init") return await (await import("./init.ts")).runInit(args.slice(1));
   if (word === "hash") return await (await import("./hash.ts")).runHash(args.slice(1));
+  if (word === "worker") {
+    // A process that this command has started, see `workersOf`. It lasts as long as its channel.
+    (await import("@postern/node")).runHostWorker();
+    return 0;
+  }
   let line: HostCommandLine;
   try {
     line = parseHostCommandLine(args);
@@ -62,13 +68,13 @@ async function start(line: HostCommandLine): Promise<number> {
   await logger.close();
   logger = createHostLogger(placeOf(line, setup), { ...setup.log, level: levelOf(line, setup.log.level) });
   const context: Omit<ServeContext, "reread"> = {
-    ...{ logger: forward, connections, isSingle: line.debug > 0 },
+    ...{ logger: forward, connections, isSingle: line.debug > 0, workers: workersOf(line, setup) },
     ...(isInBackground && { onReady: reportReady }),
   };
   try {
     if (line.inetd) {
       const { serveStandardStreams } = await import("./inetd.ts");
-      return await serveStandardStreams(createLoggedHost(setup, context), connections);
+      return await serveStandardStreams(createLoggedHost(setup, { ...context, workers: undefined }), connections);
     }
     return await serve(setup, { ...context, reread: read });
   } finally {
@@ -107,6 +113,14 @@ function effective(
     localAddress: given.laddr ?? "UNKNOWN",
     localPort: parsePort(given.lport ?? ""),
   });
+}
+
+/** One connection needs no workers. */
+function workersOf({ workers, debug }: HostCommandLine, setup: HostSetup): HostWorkersOptions | undefined {
+  const count = workers ?? setup.workers;
+  const [, program] = process.argv;
+  if (count === undefined || count === 1 || debug > 0 || program === undefined) return undefined;
+  return { count, command: [...process.execArgv, program, "host", "worker"] };
 }
 
 function levelOf({ quiet, debug }: HostCommandLine, configured: string): string {

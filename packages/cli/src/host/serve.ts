@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { type ReloadOptions, socketPipe, TunnelHost, type TunnelHostOptions } from "@postern/node";
+import { type HostWorkersOptions, type ReloadOptions, TunnelHost, type TunnelHostOptions } from "@postern/node";
 import { createNotifier } from "../system/notify.ts";
 import { runAgain } from "../system/run-again.ts";
 import type { Arrival, HostConnections } from "./connections.ts";
@@ -23,11 +23,13 @@ export interface ServeContext {
   readonly onReady?: () => void;
   /** `-d`: serves one connection, and ends with it */
   readonly isSingle: boolean;
+  /** the processes that serve clients; undefined: this one */
+  readonly workers: HostWorkersOptions | undefined;
 }
 
 /** Creates a host whose events and decisions are logged in the words of sshd. */
 export function createLoggedHost(setup: HostSetup, context: Omit<ServeContext, "reread" | "isSingle">): TunnelHost {
-  const host = new TunnelHost({ ...optionsOf(setup, context), ...logOf(setup) });
+  const host = new TunnelHost({ ...optionsOf(setup, context), ...logOf(setup), workers: context.workers });
   if (setup.log.format === "text") logEvents(host, messagesOf(setup, context));
   return host;
 }
@@ -114,9 +116,7 @@ export async function serve(setup: HostSetup, context: ServeContext): Promise<nu
 async function serveSocket(host: TunnelHost, socket: Socket, connections: HostConnections): Promise<void> {
   const { remoteAddress, remotePort, localAddress = "UNKNOWN", localPort = 0 } = socket;
   const arrival = { address: remoteAddress ?? "UNKNOWN", port: remotePort ?? 0, localAddress, localPort };
-  await serveWith(connections, arrival, () =>
-    host.serve(socketPipe(socket), { origin: { host: remoteAddress, port: remotePort } }),
-  );
+  await serveWith(connections, arrival, () => host.serveSocket(socket));
 }
 
 /** `serve` emits `clientopened` before it returns, so that listener learns where this client came from. */

@@ -11,6 +11,8 @@ export interface ListenPlace {
 /** A host that can be started. */
 export interface HostSetup {
   readonly listen: readonly ListenPlace[];
+  /** the processes that serve clients; a change needs a restart */
+  readonly workers: number | "auto" | undefined;
   readonly options: TunnelHostOptions;
   readonly log: LogSettings & {
     readonly format: "text" | "json";

@@ -115,6 +115,11 @@ export const hostSchema: RootSchema = {
       "Where clients connect, such as `0.0.0.0:2222`, `[::]:2222`, or `2222` for all addresses.",
       1,
     ),
+    workers: {
+      description:
+        "Processes that serve the clients. `auto` is one for each core. Default: 1. A change needs a restart of the host.",
+      anyOf: [whole("Their number.", 1, 1024), choice("One for each core.", ["auto"])],
+    },
     hostKeys: list(
       {
         anyOf: [

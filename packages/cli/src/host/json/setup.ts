@@ -17,6 +17,7 @@ const defaultDrainMs = 5_000;
 /** A configuration that matches the schema. */
 interface HostConfig {
   readonly listen: readonly string[];
+  readonly workers?: number | "auto";
   readonly hostKeys: readonly (string | { readonly key: string; readonly certificate?: string })[];
   readonly users: Readonly<Record<string, UserConfig>>;
   readonly revokedKeys?: string;
@@ -73,6 +74,7 @@ async function setupOf(config: HostConfig, moreKeys: readonly string[]): Promise
   const given = { gatewayPorts, banner, versionAddendum, keepAlive, rekey, takeover, limits };
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return {
+    workers: config.workers,
     listen: config.listen.flatMap((text, index) => placesOf(text, `listen[${index}]`)),
     options: {
       ...(set as Partial<TunnelHostOptions>),

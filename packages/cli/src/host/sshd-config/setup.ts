@@ -75,6 +75,8 @@ export async function setupFromSshdConfig(source: SshdConfigSource, context: Set
     notes,
     drainMs,
     listen: listenPlaces(global),
+    // sshd_config(5) has no such keyword: see --workers.
+    workers: undefined,
     log: {
       level: textOf(global, "LogLevel"),
       facility: textOf(global, "SyslogFacility"),

@@ -1,0 +1,114 @@
+/** Calls between the primary and a worker, as messages that structured clone can carry. @module */
+import { type Deferred, deferred } from "@postern/ssh";
+import { SshError, type SshErrorCode } from "@postern/wire";
+
+/** Sends a message to the other process, with a socket or another handle. */
+export type SendMessage = (message: unknown, handle?: unknown) => void;
+
+/** An error as the other process gets it. */
+export interface PassedError {
+  readonly code: SshErrorCode | undefined;
+  readonly message: string;
+  readonly reason: number | undefined;
+}
+
+type Functions = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
+
+/** A message. Values of peers are only in `args`, `value` and `error`. */
+type Message =
+  | { readonly type: "call"; readonly number: number; readonly name: string; readonly args: readonly unknown[] }
+  | { readonly type: "note"; readonly name: string; readonly args: readonly unknown[] }
+  | { readonly type: "result"; readonly number: number; readonly value: unknown }
+  | { readonly type: "error"; readonly number: number; readonly error: PassedError };
+
+/** Calls the functions of the other process, and answers its calls. Messages arrive in the order of the calls. */
+export class Link<Theirs extends object, Ours extends object> {
+  readonly #send: SendMessage;
+  readonly #functions: Functions;
+  readonly #pending = new Map<number, Deferred<unknown>>();
+  #next = 1;
+  #closed: SshError | undefined;
+
+  constructor(send: SendMessage, functions: Ours) {
+    this.#send = send;
+    this.#functions = functions as unknown as Functions;
+  }
+
+  /** Calls a function. @throws SshError `closed` if the other process has ended; the error that the function threw */
+  async call<Name extends keyof Theirs & string>(
+    name: Name,
+    ...args: Theirs[Name] extends (...args: infer Args) => unknown ? Args : never
+  ): Promise<Theirs[Name] extends (...args: never[]) => infer Result ? Awaited<Result> : never> {
+    if (this.#closed !== undefined) throw this.#closed;
+    const number = this.#next++;
+    const answer = deferred<unknown>();
+    this.#pending.set(number, answer);
+    this.#send({ type: "call", number, name, args } satisfies Message);
+    return (await answer.promise) as never;
+  }
+
+  /** Calls a function without waiting for its result. `handle` becomes its last argument. */
+  notify<Name extends keyof Theirs & string>(
+    name: Name,
+    args: Theirs[Name] extends (...args: infer Args) => unknown ? Partial<Args> : never,
+    handle?: unknown,
+  ): void {
+    if (this.#closed === undefined) this.#send({ type: "note", name, args } satisfies Message, handle);
+  }
+
+  /** Handles a message. */
+  receive(given: unknown, handle?: unknown): void {
+    const message = given as Message;
+    switch (message.type) {
+      case "note":
+        this.#functions[message.name]?.(...message.args, ...(handle === undefined ? [] : [handle]));
+        return;
+      case "call":
+        void this.#answer(message.number, message.name, message.args);
+        return;
+      case "result":
+        this.#take(message.number)?.resolve(message.value);
+        return;
+      case "error":
+        this.#take(message.number)?.reject(receivedError(message.error));
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** The other process has ended: rejects pending calls. */
+  close(error: SshError): void {
+    this.#closed = error;
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+
+  async #answer(number: number, name: string, args: readonly unknown[]): Promise<void> {
+    let message: Message;
+    try {
+      const called = this.#functions[name];
+      if (called === undefined) throw new SshError("misuse", `expected a function of this process, got ${name}`);
+      message = { type: "result", number, value: await called(...args) };
+    } catch (error) {
+      message = { type: "error", number, error: passedError(error) };
+    }
+    if (this.#closed === undefined) this.#send(message);
+  }
+
+  #take(number: number): Deferred<unknown> | undefined {
+    const pending = this.#pending.get(number);
+    this.#pending.delete(number);
+    return pending;
+  }
+}
+
+export function passedError(error: unknown): PassedError {
+  const { message } = error instanceof Error ? error : { message: String(error) };
+  if (error instanceof SshError) return { code: error.code, message, reason: error.reason };
+  return { code: undefined, message, reason: undefined };
+}
+
+export function receivedError({ code, message, reason }: PassedError): SshError {
+  return new SshError(code ?? "closed", message, reason === undefined ? undefined : { reason });
+}

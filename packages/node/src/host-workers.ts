@@ -1,0 +1,197 @@
+/** The worker processes of a TunnelHost: started, given the sockets of clients, and replaced when they end. @module */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import type { Socket } from "node:net";
+import { availableParallelism } from "node:os";
+import { pathToFileURL } from "node:url";
+import type { HostWorker, HostWorkers } from "@postern/host";
+import { checkOptions, setRef } from "@postern/ssh";
+import { describeType, expectNumber, SshError } from "@postern/wire";
+
+/** The option `workers` of a TunnelHost. */
+export interface HostWorkersOptions {
+  /** Number of processes. `auto`: as many as the cores that this process may use. */
+  readonly count: number | "auto";
+  /**
+   * Arguments of `process.execPath` for a program that calls {@link runHostWorker}. Default: one in this package.
+   * Needed if your program is bundled into one file.
+   */
+  readonly command?: readonly string[];
+}
+
+/** How long a worker that has ended is not replaced: the first time, and at most. */
+const firstRestartMs = 100;
+const maxRestartMs = 30_000;
+/** A worker that has run for so long did not fail at its start. */
+const healthyMs = 60_000;
+/** A worker that answers nothing for this long is ended. */
+const pingMs = 10_000;
+const maxPings = 3;
+/** More than the machine can use are a mistake. */
+const maxWorkers = 1024;
+
+interface Process {
+  readonly child: ChildProcess;
+  readonly worker: HostWorker;
+  readonly startedAt: number;
+  /** Sockets that the process has not received, which are ours until then. */
+  readonly passing: Set<Socket>;
+}
+
+/** Returns the number of processes and their command. @throws SshError `misuse` */
+export function readWorkers(given: number | "auto" | HostWorkersOptions): {
+  readonly count: number;
+  readonly command: readonly string[];
+} {
+  const options = typeof given === "object" ? given : { count: given };
+  checkOptions("workers", options, ["count", "command"]);
+  const count = options.count === "auto" ? availableParallelism() : options.count;
+  expectNumber("workers", count, 1);
+  if (!Number.isInteger(count) || count > maxWorkers) {
+    throw new SshError(
+      "misuse",
+      `expected workers to be "auto" or from 1 to ${maxWorkers}, got ${describeType(count)} ${count}`,
+    );
+  }
+  const { versions } = process;
+  // Passing a socket to another process cannot be tested without one.
+  const other = ["bun", "deno"].find((name) => versions[name] !== undefined);
+  if (other !== undefined) {
+    throw new SshError("misuse", `expected workers on Node.js, which can pass sockets to processes, got ${other}`);
+  }
+  return { count, command: options.command ?? ownCommand() };
+}
+
+/** The processes of a host. */
+export class WorkerPool {
+  readonly #workers: HostWorkers;
+  readonly #command: readonly string[];
+  readonly #processes = new Set<Process>();
+  readonly #restarts = new Set<ReturnType<typeof setTimeout>>();
+  readonly #pings: ReturnType<typeof setInterval>;
+  readonly #unanswered = new WeakMap<Process, number>();
+  #restartMs = firstRestartMs;
+  #isClosed = false;
+
+  constructor(workers: HostWorkers, count: number, command: readonly string[]) {
+    this.#workers = workers;
+    this.#command = command;
+    for (let number = 0; number < count; number++) this.#start();
+    this.#pings = setInterval(() => this.#ping(), pingMs);
+    setRef(this.#pings, false);
+  }
+
+  /** Resolves when all processes answer. @throws SshError `connect` if one has ended instead */
+  async ready(): Promise<void> {
+    try {
+      await Promise.all([...this.#processes].map(({ worker }) => worker.ping()));
+    } catch (cause) {
+      throw new SshError("connect", `expected workers to start, but ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  /** The process IDs. */
+  get pids(): readonly number[] {
+    return [...this.#processes].flatMap(({ child }) => child.pid ?? []);
+  }
+
+  /** Returns the process with the fewest clients, or `undefined` if none runs. */
+  get least(): Process | undefined {
+    let least: Process | undefined;
+    for (const one of this.#processes) {
+      if (least === undefined || one.worker.clients.size < least.worker.clients.size) least = one;
+    }
+    if (least !== undefined) {
+      // Of several with as few, each has its turn.
+      this.#processes.delete(least);
+      this.#processes.add(least);
+    }
+    return least;
+  }
+
+  /** Ends the processes. They finish what slow visitors have not read, for a while. */
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#pings);
+    for (const timer of this.#restarts) clearTimeout(timer);
+    for (const { child } of this.#processes) {
+      if (child.connected) child.send({ type: "end" }, () => child.connected && child.disconnect());
+      child.unref();
+    }
+  }
+
+  #start(): void {
+    const child = spawn(process.execPath, this.#command, {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      serialization: "advanced",
+      windowsHide: true,
+    });
+    const passing = new Set<Socket>();
+    const worker = this.#workers.add((message, handle) => {
+      // A process that has ended says so by 'exit'.
+      if (child.connected) child.send(message as object, handle as Socket | undefined, {}, () => {});
+    });
+    const started: Process = { child, worker, startedAt: performance.now(), passing };
+    this.#processes.add(started);
+    let hasEnded = false;
+    const ended = (reason: string): void => {
+      if (hasEnded) return;
+      hasEnded = true;
+      this.#processes.delete(started);
+      for (const socket of passing) socket.destroy();
+      if (this.#isClosed) return;
+      this.#workers.remove(worker, child.pid, reason);
+      this.#restart(performance.now() - started.startedAt);
+    };
+    child.on("message", (message) => worker.receive(message));
+    child.once("error", ({ message }) => ended(message));
+    child.once("exit", (code, signal) => ended(signal ?? `exit status ${code}`));
+    // Without its channel, a process is of no use.
+    child.once("disconnect", () => {
+      if (!this.#isClosed) child.kill("SIGKILL");
+    });
+  }
+
+  #restart(ranMs: number): void {
+    if (ranMs > healthyMs) this.#restartMs = firstRestartMs;
+    const timer = setTimeout(() => {
+      this.#restarts.delete(timer);
+      this.#start();
+    }, this.#restartMs);
+    this.#restarts.add(timer);
+    this.#restartMs = Math.min(2 * this.#restartMs, maxRestartMs);
+  }
+
+  #ping(): void {
+    for (const one of this.#processes) {
+      const unanswered = this.#unanswered.get(one) ?? 0;
+      if (unanswered >= maxPings) {
+        one.child.kill("SIGKILL");
+        continue;
+      }
+      this.#unanswered.set(one, unanswered + 1);
+      one.worker.ping().then(
+        () => this.#unanswered.set(one, 0),
+        () => {},
+      );
+    }
+  }
+}
+
+/** Options of Node.js that only the program itself must have. */
+const ownOptions = /^--(?:inspect|test|watch|input-type|eval|print|check)|^-[epc]/;
+
+/** The command that runs `runHostWorker` of this package. @throws SshError `misuse` if the package is not installed */
+function ownCommand(): readonly string[] {
+  let module: string;
+  try {
+    module = createRequire(import.meta.url).resolve("@postern/node");
+  } catch (cause) {
+    throw new SshError("misuse", "expected workers.command, because this program is bundled", { cause });
+  }
+  const program = `import(${JSON.stringify(pathToFileURL(module).href)}).then((module) => module.runHostWorker())`;
+  const execArgv = process.execArgv.filter(
+    (arg, index, all) => !ownOptions.test(arg) && !/^(?:-[ep]+|--eval|--print)$/.test(all[index - 1] ?? ""),
+  );
+  return [...execArgv, "--eval", program];
+}

@@ -1,0 +1,4 @@
+// A worker of a TunnelHost, as a bundled program would have it.
+import { runHostWorker } from "@postern/node";
+
+runHostWorker();
