@@ -49,8 +49,6 @@ export class ConnectionMachine {
   readonly #waitingForWindow = new Set<number>();
   /** channels whose data waits for the sink, the longest waiting first */
   readonly #waitingForSink = new Set<number>();
-  /** an iterator of `#waitingForSink`, which also visits ids that are added later */
-  #waiting = this.#waitingForSink.values();
   readonly #closeDeadlines = new CloseDeadlines();
   #nextId = 0;
   /** the peer's channel requests that have no reply on its way yet */
@@ -273,12 +271,7 @@ export class ConnectionMachine {
   /** Reports the channels that wait for the sink one by one, because the first few of thousands may fill it again. */
   #nextWritable(): ConnectionEvent | undefined {
     if (this.#waitingForSink.size === 0 || !this.#sink.writable) return undefined;
-    let { value: id } = this.#waiting.next();
-    if (id === undefined) {
-      this.#waiting = this.#waitingForSink.values();
-      ({ value: id } = this.#waiting.next());
-    }
-    if (id === undefined) return undefined;
+    const [id = 0] = this.#waitingForSink;
     this.#waitingForSink.delete(id);
     return { type: "writable", id };
   }
