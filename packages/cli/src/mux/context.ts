@@ -2,14 +2,6 @@
 import type { SshConnection } from "@postern/ssh";
 import type { ForwardTable } from "./forward-table.ts";
 
-/** A forwarding that is open. */
-export interface OpenedForward {
-  /** the port that the server chose, for a remote forwarding of port 0 */
-  readonly allocatedPort?: number | undefined;
-  /** Frees the port, or the path. Open connections stay open. */
-  close(): Promise<void>;
-}
-
 /** The program that a master belongs to. */
 export interface MasterContext {
   /** the process that `-O check` names */

@@ -1,6 +1,5 @@
 /** The forwardings of a master: those of its command line, and those of its clients. @module */
-import type { OpenedForward } from "./context.ts";
-import { isSameForward, listensAtSame, type MuxEnd, type MuxForward } from "./forward.ts";
+import { isSameForward, listensAtSame, type MuxEnd, type MuxForward, type OpenedForward } from "./forward.ts";
 
 interface Entry {
   readonly forward: MuxForward;

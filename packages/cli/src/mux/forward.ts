@@ -17,6 +17,14 @@ export interface MuxForward {
   readonly connect: MuxEnd | undefined;
 }
 
+/** A forwarding that is open. */
+export interface OpenedForward {
+  /** the port that the server chose, for a remote forwarding of port 0 */
+  readonly allocatedPort?: number | undefined;
+  /** Frees the port, or the path. Open connections stay open. */
+  close(): Promise<void>;
+}
+
 /** Whether two forwardings are the same. */
 export function isSameForward(a: MuxForward, b: MuxForward): boolean {
   return a.type === b.type && isSameEnd(a.listen, b.listen) && isSameEnd(a.connect, b.connect);

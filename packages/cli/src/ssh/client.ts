@@ -66,7 +66,7 @@ class Client {
   readonly #dialer: Dialer;
   #openedAt = 0;
   readonly #ended = deferred<number>();
-  /** what is open, for the clients of the master and for ~C */
+  /** the open forwardings, which ~C and the clients of the master change */
   readonly #table = new ForwardTable((forward) => this.#forwarder.open(forward));
   #master: Master | undefined;
   /** Settles once the master listens, or cannot. A socket that opened after the end would keep the process alive. */
@@ -114,10 +114,11 @@ class Client {
         return host === (via?.[0] ?? given).host && address !== "UNKNOWN" ? address : undefined;
       },
     });
+    const added = new Set<string>();
     const { options: given, unused } = await fromSshConfig(destination, {
       ...configOptions(line),
       config,
-      passphrase: (path) => prompts.passphrase(path),
+      passphrase: (path) => passphraseOf(path, plan, added),
       password: (login) => prompts.password(login),
       keyboardInteractive: (request, login) => prompts.keyboardInteractive(request, login),
       ask: async (key) => await prompts.confirmHostKey(key, await hostKeys.describe(key)),
@@ -424,6 +425,19 @@ class Client {
     this.#endReports();
     process.stdin.destroy();
   }
+}
+
+/** Asks for the passphrase of a key, which then goes to the agent if AddKeysToAgent says so. */
+async function passphraseOf(path: string, { config, log, prompts }: ClientPlan, added: Set<string>): Promise<string> {
+  const passphrase = await prompts.passphrase(path);
+  // A reconnection uses the passphrase again.
+  if (config.addKeysToAgent !== undefined && config.addKeysToAgent.mode !== "no" && !added.has(path)) {
+    added.add(path);
+    const { addToAgent } = await import("./add-to-agent.ts");
+    const confirm = (question: string): Promise<boolean> => prompts.askPermission(question);
+    await addToAgent({ config, path, passphrase, confirm, debug: (line) => log.write("debug1", line) });
+  }
+  return passphrase;
 }
 
 function remoteFailure(what: "Error" | "Warning", at: string | number): string {

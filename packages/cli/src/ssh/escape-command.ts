@@ -4,7 +4,7 @@ import type { MuxForward } from "../mux/forward.ts";
 import type { ForwardTable } from "../mux/forward-table.ts";
 import { forwardOf } from "./forwardings.ts";
 
-/** What the command line may change. */
+/** The forwardings and functions that the command line uses. */
 export interface EscapeCommandContext {
   readonly forwards: ForwardTable;
   /** PermitLocalCommand: `!command` runs a command of this machine. */

@@ -2,8 +2,7 @@
 import { unlinkSync } from "node:fs";
 import { matchPattern } from "@postern/keys";
 import type { ReverseTunnel, SshConfigForwardLine, SshConfigListen } from "@postern/node";
-import type { OpenedForward } from "../mux/context.ts";
-import type { MuxEnd, MuxForward } from "../mux/forward.ts";
+import type { MuxEnd, MuxForward, OpenedForward } from "../mux/forward.ts";
 import type { SshLog } from "./log.ts";
 import { ClientError } from "./messages.ts";
 import { describeSystemError } from "./system-errors.ts";

@@ -3,7 +3,6 @@ import type { ResolvedSshConfig, SshConfigSetting } from "@postern/node";
 
 /** Keywords without effect here, although ssh acts on them. */
 const keywords: readonly string[] = [
-  "AddKeysToAgent",
   "CanonicalizeHostname",
   "ChannelTimeout",
   "CheckHostIP",
@@ -36,6 +35,5 @@ export function withoutEffect(unused: readonly SshConfigSetting[], config: Parti
 
 /** Such as `ForwardAgent no`. */
 function isOff(value: unknown): boolean {
-  const mode = typeof value === "object" && value !== null && "mode" in value ? value.mode : value;
-  return mode === undefined || mode === false || mode === 0 || mode === "no" || mode === "none" || mode === "";
+  return value === undefined || value === false || value === 0 || value === "no" || value === "none" || value === "";
 }

@@ -9,8 +9,8 @@ import {
   tempDir,
   userKey,
 } from "../../../../integration/harness/index.ts";
-import type { Master, MasterContext, OpenedForward } from "../../src/mux/context.ts";
-import type { MuxEnd, MuxForward } from "../../src/mux/forward.ts";
+import type { Master, MasterContext } from "../../src/mux/context.ts";
+import type { MuxEnd, MuxForward, OpenedForward } from "../../src/mux/forward.ts";
 import { ForwardTable } from "../../src/mux/forward-table.ts";
 import { startMaster } from "../../src/mux/master.ts";
 

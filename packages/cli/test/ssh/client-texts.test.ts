@@ -93,10 +93,10 @@ describe("a keyword without effect", () => {
   const setting = (keyword: string, line: number) => ({ file: "/etc/ssh/ssh_config", line, keyword });
 
   it("is named in the debug log, unless it is off or the command uses it", () => {
-    const unused = [setting("addkeystoagent", 1), setting("forwardagent", 2), setting("requesttty", 3)];
-    const config = { addKeysToAgent: { mode: "ask", lifetime: 0 }, forwardAgent: false, requestTTY: "yes" } as const;
-    expect(withoutEffect(unused, config)).toEqual(["/etc/ssh/ssh_config line 1: AddKeysToAgent has no effect"]);
-    expect(withoutEffect(unused, { addKeysToAgent: { mode: "no", lifetime: 0 }, forwardAgent: true })).toEqual([
+    const unused = [setting("verifyhostkeydns", 1), setting("forwardagent", 2), setting("requesttty", 3)];
+    const config = { verifyHostKeyDNS: "ask", forwardAgent: false, requestTTY: "yes" } as const;
+    expect(withoutEffect(unused, config)).toEqual(["/etc/ssh/ssh_config line 1: VerifyHostKeyDNS has no effect"]);
+    expect(withoutEffect(unused, { verifyHostKeyDNS: "no", forwardAgent: true })).toEqual([
       "/etc/ssh/ssh_config line 2: ForwardAgent has no effect",
     ]);
   });

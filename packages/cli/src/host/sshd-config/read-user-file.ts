@@ -19,7 +19,7 @@ export interface UserFile {
  */
 export async function readUserFile({ path, account, isStrict }: UserFile): Promise<string> {
   const { constants, promises } = process.getBuiltinModule("node:fs");
-  const { dirname } = process.getBuiltinModule("node:path");
+  const paths = process.getBuiltinModule("node:path");
   const maxBytes = 1024 * 1024;
   const tooLarge = (): Error => new Error(`file ${path} has more than ${maxBytes} bytes`);
   const special = (): Error => new Error(`User ${account.name} file ${path} is not a regular file`);
@@ -38,9 +38,9 @@ export async function readUserFile({ path, account, isStrict }: UserFile): Promi
     if (isStrict) {
       expectSafe(status, `file ${path}`);
       const home = await promises.realpath(account.home).catch(() => undefined);
-      for (let folder = dirname(place); ; folder = dirname(folder)) {
+      for (let folder = paths.dirname(place); ; folder = paths.dirname(folder)) {
         expectSafe(await promises.lstat(folder), `directory ${folder}`);
-        if (folder === home || folder === dirname(folder)) break;
+        if (folder === home || folder === paths.dirname(folder)) break;
       }
     }
     if (status.size > maxBytes) throw tooLarge();

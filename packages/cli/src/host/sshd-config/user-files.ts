@@ -117,7 +117,7 @@ function ask(reader: ChildProcess, file: UserFile): Promise<Answer | undefined> 
 function startReader({ name, uid, gid }: Account): ChildProcess {
   // It drops its rights by itself, not by options of `spawn`: these leave out the user's other groups, and a process
   // that has started with the rights of the user can be changed by the user's other programs.
-  const code = `(${serveFiles})(${readUserFile}, ${JSON.stringify({ name, uid, gid })})`;
+  const code = `(${serveFiles.toString()})(${readUserFile.toString()}, ${JSON.stringify({ name, uid, gid })})`;
   const child = spawn(process.execPath, ["--eval", code], {
     cwd: "/",
     env: {},
