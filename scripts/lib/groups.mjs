@@ -1,14 +1,18 @@
 /** Processes that end with this one, with all that they start in their process group. @module */
 import { spawn } from "node:child_process";
 
-const groups = new Set();
+/** The signal that ends each group. */
+const groups = new Map();
 
-/** Starts a program in a process group of its own, so that all of it can be ended. */
-export function startGroup(command, args, options) {
+/**
+ * Starts a program in a process group of its own, so that all of it can be ended. `signal` ends it when this process
+ * ends: SIGTERM, if the program has groups of its own to end.
+ */
+export function startGroup(command, args, { signal = "SIGKILL", ...options }) {
   const child = spawn(command, args, { ...options, detached: true });
   if (child.pid === undefined) return child;
   endWithThis();
-  groups.add(child.pid);
+  groups.set(child.pid, signal);
   child.once("exit", () => groups.delete(child.pid));
   return child;
 }
@@ -23,9 +27,8 @@ let isSet = false;
 function endWithThis() {
   if (isSet) return;
   isSet = true;
-  // SIGTERM, because a process may have groups of its own.
   process.once("exit", () => {
-    for (const group of groups) send(group, "SIGTERM");
+    for (const [group, signal] of groups) send(group, signal);
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(130));
 }

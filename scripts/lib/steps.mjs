@@ -75,11 +75,8 @@ async function runStep({ commands, env = {}, minutes }, log) {
 /** Resolves with the exit code of a command, or with 124 if it was ended at its limit. */
 function runBounded(command, args, { env, output, minutes }) {
   return new Promise((resolve) => {
-    const child = startGroup(command, args, {
-      cwd: root,
-      env: toolEnvironment(env),
-      stdio: ["ignore", output, output],
-    });
+    const stdio = ["ignore", output, output];
+    const child = startGroup(command, args, { cwd: root, env: toolEnvironment(env), stdio, signal: "SIGTERM" });
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
