@@ -28,3 +28,4 @@ export { type CloseOptions, type ServeClientOptions, TunnelHost } from "./tunnel
 export { HostWorker, HostWorkers, type PathReservations } from "./workers/host-worker.ts";
 export type { SendMessage } from "./workers/link.ts";
 export { WorkerHost, type WorkerPlatform } from "./workers/worker-host.ts";
+export { workerSupport } from "./workers/worker-support.ts";

@@ -25,6 +25,7 @@ import type { Address, HostPlatform } from "./platform.ts";
 import { type Revocation, Revocations } from "./revocations.ts";
 import { Takeovers } from "./takeover.ts";
 import { checkWorkerOptions, type HostWorker, HostWorkers, type PathReservations } from "./workers/host-worker.ts";
+import { type PassedSocket, workerSupports } from "./workers/worker-support.ts";
 
 /** Options of `serve`. */
 export interface ServeClientOptions {
@@ -83,6 +84,10 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
     this.#options = checkHostOptions(options, platform);
     this.#log = createHostLog(this.#options.log);
     this.#context = this.#createContext(platform);
+    workerSupports.set(this, {
+      createWorkers: (paths, known) => this.#createWorkers(paths, known),
+      serveIn: (worker, socket, given) => this.#serveIn(worker, socket, given),
+    });
   }
 
   /** The connected clients, including those that have not logged in. */
@@ -200,38 +205,6 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
     await this.close();
   }
 
-  /**
-   * Prepares the host for workers.
-   *
-   * @param paths reserves their paths of UNIX sockets
-   * @param known the algorithms that they know
-   * @throws SshError `misuse` for options that workers cannot have
-   */
-  protected createWorkers(paths: PathReservations, known: Algorithms): HostWorkers {
-    checkWorkerOptions(this.#options, known);
-    this.#workers = new HostWorkers(this.#context, paths, known);
-    return this.#workers;
-  }
-
-  /**
-   * Serves the client of a socket in a worker. `open` returns the pipe of the socket for a client that is refused.
-   * Throws and resolves as `serve` does. `received` is called once the socket is the worker's.
-   */
-  protected async serveIn(
-    worker: HostWorker | undefined,
-    socket: { readonly handle: unknown; readonly open: () => BytePipe; readonly received: () => void },
-    options: ServeClientOptions,
-  ): Promise<void> {
-    const origin = readOrigin(options);
-    const refusal = worker === undefined ? "workers" : this.#enter(origin);
-    if (refusal !== undefined || worker === undefined) {
-      this.#refuse(socket.open(), refusal ?? "workers", origin);
-      return;
-    }
-    const client = worker.serve(this.#nextId++, origin, socket.handle, socket.received);
-    await this.#run(client, () => client.run());
-  }
-
   /** Called by `close`. A subclass that listens for clients overrides it to free its port. */
   protected async stopListening(): Promise<void> {}
 
@@ -265,6 +238,23 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       fingerprint: createFingerprint(platform.sha256),
     };
     return context;
+  }
+
+  #createWorkers(paths: PathReservations, known: Algorithms): HostWorkers {
+    checkWorkerOptions(this.#options, known);
+    this.#workers = new HostWorkers(this.#context, paths, known);
+    return this.#workers;
+  }
+
+  async #serveIn(worker: HostWorker | undefined, socket: PassedSocket, options: ServeClientOptions): Promise<void> {
+    const origin = readOrigin(options);
+    const refusal = worker === undefined ? "workers" : this.#enter(origin);
+    if (refusal !== undefined || worker === undefined) {
+      this.#refuse(socket.open(), refusal ?? "workers", origin);
+      return;
+    }
+    const client = worker.serve(this.#nextId++, origin, socket.handle, socket.received);
+    await this.#run(client, () => client.run());
   }
 
   /** Returns why a new connection is refused, or counts it. */

@@ -1,6 +1,6 @@
 /** TunnelHost on Node.js, with TCP ports. @module */
 import type { Socket } from "node:net";
-import { type CloseOptions, TunnelHost as PortableHost, type TunnelHostOptions } from "@postern/host";
+import { type CloseOptions, TunnelHost as PortableHost, type TunnelHostOptions, workerSupport } from "@postern/host";
 import { hostPlatform, knownAlgorithms } from "./host-platform.ts";
 import { pathReservations } from "./host-sockets.ts";
 import { type HostWorkersOptions, readWorkers, WorkerPool } from "./host-workers.ts";
@@ -51,7 +51,7 @@ export class TunnelHost extends PortableHost {
     super(options, hostPlatform);
     if (workers === undefined) return;
     const { count, command } = readWorkers(workers);
-    this.#pool = new WorkerPool(this.createWorkers(pathReservations, knownAlgorithms), count, command);
+    this.#pool = new WorkerPool(workerSupport(this).createWorkers(pathReservations, knownAlgorithms), count, command);
   }
 
   /**
@@ -93,7 +93,7 @@ export class TunnelHost extends PortableHost {
     const received = (): void => {
       process?.passing.delete(socket);
     };
-    await this.serveIn(
+    await workerSupport(this).serveIn(
       process?.worker,
       {
         handle: socket,

@@ -57,6 +57,7 @@ export {
   type HostLoginAttempt,
   type HostPlatform,
   HostVisitorEvent,
+  HostWorkerEvent,
   healthHandler,
   type KeyUse,
   type LimitName,
