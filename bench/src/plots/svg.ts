@@ -36,7 +36,7 @@ export function colourOf(series: number): string {
   return `c${series % colours.length}`;
 }
 
-/** Colours of Okabe and Ito, which differ for colour-blind readers too, on white and on black. */
+/** Colours that also differ for colour-blind readers, on white and on black. */
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8a8a"];
 
 const style = [
