@@ -106,7 +106,8 @@ function checkScript([file, ...args], problems) {
     return true;
   }
   const sources = join(root, dirname(file), "src");
-  const more = existsSync(sources) ? readdirSync(sources).map((name) => join(sources, name)) : [];
+  const entries = existsSync(sources) ? readdirSync(sources, { withFileTypes: true }) : [];
+  const more = entries.filter((entry) => entry.isFile()).map(({ name }) => join(sources, name));
   const text = [join(root, file), ...more].map((name) => readFileSync(name, "utf8")).join("\n");
   for (const option of args.filter((arg) => /^--\w/.test(arg)))
     if (!new RegExp(`${option}\\b|\\b${option.slice(2)}"?: \\{`).test(text))

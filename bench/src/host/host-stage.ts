@@ -25,7 +25,7 @@ export interface HostStage {
   readonly stage: Stage;
   readonly running: Set<RunningHost>;
   /** Returns two processes that hold many clients. */
-  drivers(): readonly Helper<Driver>[];
+  readonly drivers: () => readonly Helper<Driver>[];
   /** Ends whatever a failed case has left: hosts, clients and drivers. */
   clear(): Promise<void>;
   stop(): void;

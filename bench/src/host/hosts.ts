@@ -33,7 +33,7 @@ export interface Host {
 /** A started server, with the facts that a client needs. */
 export interface RunningHost extends Pick<Sshd, "port" | "user" | "hostKeys" | "fingerprint"> {
   /** Returns all processes of the server. */
-  pids(): readonly number[];
+  readonly pids: () => readonly number[];
   stop(): Promise<void>;
 }
 
