@@ -38,6 +38,7 @@ const clientNames: readonly ClientName[] = [
   "ssh2-js",
   "dev-tunnels",
   "relay",
+  "floor",
 ];
 
 interface Options {
