@@ -12,7 +12,7 @@ const outdir = join(folder, "node_modules", ".cache", "postern-bench", "programs
 rmSync(outdir, { recursive: true, force: true });
 await build({
   absWorkingDir: folder,
-  entryPoints: ["main", "targets", "visitors", "link", "micro"].map((name) => `src/${name}.ts`),
+  entryPoints: ["main", "nodes/main", "targets", "visitors", "link", "micro"].map((name) => `src/${name}.ts`),
   outdir,
   outExtension: { ".js": ".mjs" },
   bundle: true,
@@ -23,7 +23,9 @@ await build({
   format: "esm",
   logLevel: "warning",
 });
-const { main } = await import(join(outdir, "main.mjs"));
+const isFor = (option) => process.argv.some((text) => text === option || text.startsWith(`${option}=`));
+const program = isFor("--nodes") ? "nodes/main" : "main";
+const { main } = await import(join(outdir, `${program}.mjs`));
 try {
   await main(folder);
 } catch (error) {

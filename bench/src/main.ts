@@ -2,7 +2,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { run } from "../../integration/harness/process.ts";
@@ -14,6 +13,7 @@ import { memory } from "./metrics-memory.ts";
 import { longWay, startUp } from "./metrics-start.ts";
 import type { MicroRow } from "./micro.ts";
 import { type Failure, markdown, type Sample, table } from "./report.ts";
+import { type Contest, progress, type Run, runRounds } from "./rounds.ts";
 import { type Stage, startStage } from "./stage.ts";
 
 const usage = `npm run bench [-- OPTIONS]
@@ -77,7 +77,7 @@ export async function main(folder: string): Promise<void> {
   process.on("SIGINT", interrupt);
   try {
     const until = began + options.limitMs;
-    await measureAll(stage, clients, options, {
+    await measureClients(stage, clients, options, {
       samples,
       failures,
       over: () =>
@@ -102,6 +102,26 @@ export async function main(folder: string): Promise<void> {
       JSON.stringify({ machine, seconds, absent: found.absent, samples, failures, micro }, undefined, 1),
     );
   }
+}
+
+/** Runs the rounds of the metrics of clients. */
+export async function measureClients(
+  stage: Stage,
+  clients: readonly Client[],
+  options: Pick<Options, "quick" | "rounds" | "metrics">,
+  run: Run,
+): Promise<void> {
+  const contest: Contest<Case, Client> = {
+    metrics: options.metrics,
+    rowsOf: (one) => clients.filter((client) => takesPart(one, client)),
+    run: (one, client, put, signal) =>
+      one.run({ ...stage, signal }, client, cipherFor(client, one.cipher) ?? one.cipher, put),
+    async clear() {
+      for (const process of stage.running) await stop(stage, process);
+      await stage.reset();
+    },
+  };
+  await runRounds(contest, options, run);
 }
 
 function readOptions(): Options | undefined {
@@ -142,79 +162,10 @@ function readOptions(): Options | undefined {
   };
 }
 
-function natural(name: string, text: string): number {
+export function natural(name: string, text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
   throw new Error(`expected --${name} to be a positive integer, got '${text}'`);
-}
-
-interface Run {
-  readonly samples: Sample[];
-  readonly failures: Failure[];
-  /** The reason to stop. */
-  readonly over: () => string | undefined;
-}
-
-/** Runs the rounds. Each runs every case once for every client, and starts with another client. */
-async function measureAll(stage: Stage, clients: readonly Client[], options: Options, run: Run): Promise<void> {
-  const roundsOf = ({ rounds }: Metric): number =>
-    options.quick ? (options.rounds ?? rounds.quick) : Math.min(options.rounds ?? 5, rounds.most);
-  const rounds = Math.max(0, ...options.metrics.map(roundsOf));
-  for (let round = 0; round < rounds; round++) {
-    for (const metric of options.metrics) {
-      if (round >= roundsOf(metric)) continue;
-      for (const one of metric.cases(options)) {
-        if (round >= (options.rounds ?? one.most ?? rounds)) continue;
-        const all = clients.filter((client) => takesPart(one, client));
-        for (const client of rotated(all, round)) {
-          const over = run.over();
-          if (over !== undefined) return progress(`${over}: what follows is left out`);
-          progress(`round ${round + 1}/${rounds}: ${metric.name}, ${one.title}, ${client.title}`);
-          await measure(stage, metric, one, client, round, run);
-        }
-      }
-    }
-  }
-}
-
-function rotated<T>(list: readonly T[], by: number): T[] {
-  return list.map((_, i) => list[(i + by) % list.length] as T);
-}
-
-async function measure(
-  stage: Stage,
-  metric: Metric,
-  one: Case,
-  client: Client,
-  round: number,
-  run: Run,
-): Promise<void> {
-  const where = { metric: metric.name, case: one.title, client: client.name, round };
-  const [timeout, givenUp] = [new AbortController(), new AbortController()];
-  const limited: Stage = { ...stage, signal: givenUp.signal };
-  try {
-    await Promise.race([
-      one.run(limited, client, cipherFor(client, one.cipher) ?? one.cipher, (column, value, digits = 0) =>
-        run.samples.push({ ...where, column, value, digits }),
-      ),
-      sleep(one.timeoutMs ?? 40_000, undefined, { signal: timeout.signal }).then(() => {
-        throw new Error("it took too long");
-      }),
-    ]);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    run.failures.push({ ...where, reason });
-    progress(`  failed: ${reason}`);
-    givenUp.abort();
-    for (const process of stage.running) await stop(stage, process);
-    await stage.reset();
-  } finally {
-    timeout.abort();
-  }
-}
-
-function progress(text: string): void {
-  process.stderr.write(`${process.uptime().toFixed(0).padStart(4)} s  ${text}\n`);
 }
 
 interface Machine {
@@ -277,6 +228,8 @@ function report({ machine, seconds, samples, failures, micro, clients, absent, o
         table(
           own.filter((sample) => sample.case === one),
           clients,
+          "Client",
+          ["ssh", "ssh2"],
         ),
       );
     }

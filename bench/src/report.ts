@@ -1,5 +1,10 @@
 /** Medians, spread and ratios, as tables in Markdown. @module */
-import type { Client } from "./clients.ts";
+/** A row of a table. */
+export interface Row {
+  /** The `client` of its samples. */
+  readonly name: string;
+  readonly title: string;
+}
 
 /** The figures of a run, in the order of measurement. */
 export interface Sample {
@@ -20,12 +25,17 @@ export interface Failure {
   readonly reason: string;
 }
 
-/** Formats the table of one case: `median ±half of the range in percent (times ssh -R, times ssh2)`. */
-export function table(samples: readonly Sample[], clients: readonly Client[], baseTitle = "Client"): string {
+/** Formats the table of one case: `median ±half of the range in percent (times each row of `bases`)`. */
+export function table(
+  samples: readonly Sample[],
+  all: readonly Row[],
+  rowTitle: string,
+  bases: readonly string[],
+): string {
   const columns = [...new Set(samples.map(({ column }) => column))];
-  const rows = clients.filter(({ name }) => samples.some(({ client }) => client === name));
-  const cells = rows.map(({ name, title }) => [title, ...columns.map((column) => cell(samples, name, column))]);
-  return markdown([baseTitle, ...columns], cells);
+  const rows = all.filter(({ name }) => samples.some(({ client }) => client === name));
+  const cells = rows.map(({ name, title }) => [title, ...columns.map((column) => cell(samples, name, column, bases))]);
+  return markdown([rowTitle, ...columns], cells);
 }
 
 /** Returns the table with aligned columns, for a terminal. */
@@ -37,7 +47,7 @@ export function markdown(head: readonly string[], rows: readonly (readonly strin
   return [line(head), rule, ...rows.map(line)].join("\n");
 }
 
-function cell(samples: readonly Sample[], client: string, column: string): string {
+function cell(samples: readonly Sample[], client: string, column: string, bases: readonly string[]): string {
   const own = samples.filter((one) => one.client === client && one.column === column);
   if (own.length === 0) return "-";
   const values = own.map(({ value }) => value);
@@ -46,7 +56,7 @@ function cell(samples: readonly Sample[], client: string, column: string): strin
     values.length < 2
       ? ""
       : ` ±${Math.round((100 * (Math.max(...values) - Math.min(...values))) / 2 / Math.abs(middle))}%`;
-  const ratios = ["ssh", "ssh2"].map((base) => ratio(samples, own, base, column));
+  const ratios = bases.map((base) => ratio(samples, own, base, column));
   const told = ratios.some((one) => one !== undefined)
     ? ` (${ratios.map((one) => one?.toFixed(2) ?? "-").join(", ")})`
     : "";
@@ -54,7 +64,12 @@ function cell(samples: readonly Sample[], client: string, column: string): strin
 }
 
 /** Compares round by round, so that a temporary slowdown of the machine cancels out. */
-function ratio(samples: readonly Sample[], own: readonly Sample[], base: string, column: string): number | undefined {
+export function ratio(
+  samples: readonly Sample[],
+  own: readonly Sample[],
+  base: string,
+  column: string,
+): number | undefined {
   const byRound = (of: readonly Sample[]): Map<number, number> => {
     const grouped = new Map<number, number[]>();
     for (const { round, value } of of) grouped.set(round, [...(grouped.get(round) ?? []), value]);
@@ -68,7 +83,7 @@ function ratio(samples: readonly Sample[], own: readonly Sample[], base: string,
   return ratios.length === 0 ? undefined : median(ratios);
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;
