@@ -46,6 +46,13 @@ const procedures = {
     return { bytes, at: clockMs() };
   },
 
+  /** Returns the bytes that the visitors have handed to the kernel. */
+  sent(): Count {
+    let sum = 0;
+    for (const { bytesWritten, writableLength } of sockets) sum += bytesWritten - writableLength;
+    return { bytes: sum, at: clockMs() };
+  },
+
   /** Sends one byte to the target and back, repeatedly. */
   async ping(port: number, ms: number): Promise<Pings> {
     let wake: () => void = () => undefined;
