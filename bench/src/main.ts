@@ -1,5 +1,5 @@
 /** The runner: `npm run bench -- --help` @module */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,26 +8,28 @@ import { run } from "../../integration/harness/process.ts";
 import { missing } from "../../integration/harness/requirements.ts";
 import { type Client, type ClientName, cipherFor, findClients, stop } from "./clients.ts";
 import { type Case, type Metric, takesPart } from "./metric.ts";
+import { churn } from "./metrics-churn.ts";
 import { bulk, eight, growth, roundTrip, short } from "./metrics-load.ts";
 import { memory } from "./metrics-memory.ts";
 import { longWay, startUp } from "./metrics-start.ts";
 import type { MicroRow } from "./micro.ts";
 import { type Failure, markdown, type Sample, table } from "./report.ts";
 import { type Contest, progress, type Run, runRounds } from "./rounds.ts";
+import { replaceSection } from "./section.ts";
 import { type Stage, startStage } from "./stage.ts";
 
 const usage = `npm run bench [-- OPTIONS]
   --quick        less than three minutes: fewer ciphers, sizes and rounds
-  --only NAME    a metric or a client; again or with commas for several
+  --only NAME    a metric or a client; again or with commas for several; runtimes alone for browsers and other runtimes
+  --nodes LIST   the main rows on versions of Node.js, such as 20,22,24,26; three rounds
   --rounds N     the number of rounds; default 5, with --quick set by the metric
   --json FILE    all figures, not only the medians
   --readme       put the tables into bench/README.md
   --profile DIR  write a CPU profile of each process of Postern; the figures are then not comparable
   --limit MIN    stop after MIN minutes; default 90, with --quick 3`;
 
-const figuresMark = "## Figures";
 const programs = dirname(fileURLToPath(import.meta.url));
-const metrics: readonly Metric[] = [bulk, eight, roundTrip, short, startUp, memory, longWay, growth];
+const metrics: readonly Metric[] = [bulk, eight, roundTrip, short, startUp, memory, longWay, growth, churn];
 const clientNames: readonly ClientName[] = [
   "ssh",
   "autossh",
@@ -95,7 +97,7 @@ export async function main(folder: string): Promise<void> {
   const seconds = Math.round((Date.now() - began) / 1000);
   const text = report({ machine, seconds, samples, failures, micro, clients, absent: found.absent, options });
   console.log(text);
-  if (options.readme) intoReadme(join(folder, "README.md"), text);
+  if (options.readme) replaceSection(join(folder, "README.md"), "Figures", text);
   if (options.json !== undefined) {
     writeFileSync(
       options.json,
@@ -242,12 +244,6 @@ function report({ machine, seconds, samples, failures, micro, clients, absent, o
     }
   }
   return lines.join("\n");
-}
-
-/** Replaces the tables of the previous run. */
-function intoReadme(file: string, text: string): void {
-  const [head] = readFileSync(file, "utf8").split(figuresMark);
-  writeFileSync(file, `${head}${figuresMark}\n\n${text}\n`);
 }
 
 function microTable(rows: readonly MicroRow[]): string {

@@ -98,6 +98,16 @@ const procedures = {
     return { count, failed, ms: clockMs() - began };
   },
 
+  /** Makes a number of short connections, a few at a time, until the timeout. Returns the number that succeeded. */
+  async churn(port: number, count: number, parallel: number, timeoutMs: number): Promise<number> {
+    const limit = clockMs() + timeoutMs;
+    let done = 0;
+    await inParallel(count, parallel, async () => {
+      if (clockMs() < limit && (await short(port))) done++;
+    });
+    return done;
+  },
+
   /** Opens idle connections to the target. */
   async idle(port: number, count: number): Promise<void> {
     await inParallel(count, 32, async () => {

@@ -82,7 +82,7 @@ export async function startProgram(
       await started.stop();
       server.stop();
     };
-    const ended = (printed: unknown): void => conversation.fail(new Error(`the program ended: ${printed}`));
+    const ended = (printed: unknown): void => conversation.fail(new Error(`the program ended: ${String(printed)}`));
     started.ended.then(ended, ended);
     try {
       const { version } = await conversation.started;
