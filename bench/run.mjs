@@ -25,7 +25,9 @@ const common = {
 };
 await build({
   ...common,
-  entryPoints: ["main", "nodes/main", "targets", "visitors", "link", "micro"].map((name) => `src/${name}.ts`),
+  entryPoints: ["main", "nodes/main", "targets", "visitors", "link", "micro", "host/driver"].map(
+    (name) => `src/${name}.ts`,
+  ),
   outdir,
 });
 const isFor = (option) => process.argv.some((text) => text === option || text.startsWith(`${option}=`));

@@ -1,10 +1,9 @@
 /** The client under measurement: one tunnel, one forwarding. `node postern.mjs ORDERS`, see src/clients.ts. @module */
 import { readFileSync } from "node:fs";
-import { fingerprint, modernAlgorithms, privateKey, ReverseTunnel } from "@postern/node";
+import { fingerprint, knownHosts, modernAlgorithms, privateKey, ReverseTunnel } from "@postern/node";
 
-const { host, port, user, keyFile, hostKey, cipher, listenPort, targetPort, implementation } = JSON.parse(
-  process.argv[2],
-);
+const orders = JSON.parse(process.argv[2]);
+const { host, port, user, keyFile, hostKey, cipher, listenPort, targetPort, implementation } = orders;
 const text = readFileSync(keyFile, "utf8");
 const [algorithms, key] = implementation === "noble" ? await portable() : [modernAlgorithms, text];
 const tunnel = new ReverseTunnel({
@@ -12,14 +11,23 @@ const tunnel = new ReverseTunnel({
   port,
   user,
   auth: [privateKey(key)],
-  hostKey: fingerprint(hostKey),
-  algorithms: { ...algorithms, ciphers: algorithms.ciphers.filter(({ name }) => name === cipher) },
+  hostKey:
+    orders.knownHosts === undefined
+      ? fingerprint(hostKey)
+      : knownHosts({ files: [orders.knownHosts], globalFiles: [] }),
+  algorithms: {
+    ...algorithms,
+    ciphers: algorithms.ciphers.filter(({ name }) => name === cipher),
+    // That of the other clients, instead of a post-quantum one.
+    kex: algorithms.kex.filter(({ name }) => name === "curve25519-sha256"),
+  },
 });
 // `process.exit` writes the profile, if there is one.
 process.once("SIGINT", () => process.exit(0));
 process.on("SIGUSR2", () => void printHeap());
 const target = { host: "127.0.0.1", port: targetPort };
-await Promise.all([tunnel.connect(), tunnel.forward({ port: listenPort, target })]);
+const ports = [...(orders.otherPorts ?? []), listenPort];
+await Promise.all([tunnel.connect(), ...ports.map((port) => tunnel.forward({ port, target }))]);
 await tunnel.closed;
 
 /** The algorithms of a browser, without node:crypto. */

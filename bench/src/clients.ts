@@ -42,6 +42,10 @@ export interface Told {
   readonly port: number;
   readonly cipher: string;
   readonly listenPort: number;
+  /** More forwarded ports, requested before `listenPort`. */
+  readonly otherPorts?: readonly number[];
+  /** A known_hosts file with the host key. Default: one line, or its fingerprint. */
+  readonly knownHosts?: string;
 }
 
 export interface Started {
@@ -177,9 +181,15 @@ const autossh: Omit<Client, "version"> = {
 };
 
 /** Starts a client and waits until its port is open. {@link stop} ends it. */
-export async function start(stage: Stage, client: Client, cipher: string, port = stage.sshd.port): Promise<Started> {
+export async function start(
+  stage: Stage,
+  client: Client,
+  cipher: string,
+  port: number = stage.sshd.port,
+  more: Pick<Told, "otherPorts" | "knownHosts"> = {},
+): Promise<Started> {
   const listenPort = await freePort();
-  const [command, ...args] = client.command(stage, { port, cipher, listenPort });
+  const [command, ...args] = client.command(stage, { port, cipher, listenPort, ...more });
   if (stage.profiles !== undefined && client.name.startsWith("postern")) {
     const name = `${client.name}-${Date.now()}.cpuprofile`;
     args.unshift("--cpu-prof", `--cpu-prof-dir=${stage.profiles}`, `--cpu-prof-name=${name}`);
@@ -218,7 +228,7 @@ export async function stop(stage: Stage, process: Running): Promise<void> {
 }
 
 /** Returns the client's cipher in place of another: dev-tunnels has only one, the relay none. */
-export function cipherFor(client: Client, cipher: string): string | undefined {
+export function cipherFor(client: Pick<Client, "ciphers">, cipher: string): string | undefined {
   if (client.ciphers?.includes(cipher)) return cipher;
   return cipher === aes128 ? (client.ciphers?.[0] ?? cipher) : undefined;
 }
@@ -236,8 +246,10 @@ function common({ sshd, keys, targetPort }: Stage, told: Told): object {
 
 /** Without `-v`, and with the key exchange of the others, because OpenSSH's default takes 130 ms of CPU. */
 function openssh({ sshd, keys, targetPort, dir }: Stage, told: Told): readonly [string, ...string[]] {
-  const knownHosts = dir.file(`known_hosts_${told.port}`);
-  writeFileSync(knownHosts, `[127.0.0.1]:${told.port} ${sshd.hostKeys.ed25519?.publicLine}\n`);
+  const knownHosts = told.knownHosts ?? dir.file(`known_hosts_${told.listenPort}`);
+  if (told.knownHosts === undefined) {
+    writeFileSync(knownHosts, `[127.0.0.1]:${told.port} ${sshd.hostKeys.ed25519?.publicLine}\n`);
+  }
   const settings = {
     Ciphers: told.cipher,
     KexAlgorithms: "curve25519-sha256",
@@ -261,8 +273,10 @@ function openssh({ sshd, keys, targetPort, dir }: Stage, told: Told): readonly [
     "-p",
     String(told.port),
     ...Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]),
-    "-R",
-    `localhost:${told.listenPort}:127.0.0.1:${targetPort}`,
+    ...[...(told.otherPorts ?? []), told.listenPort].flatMap((port) => [
+      "-R",
+      `localhost:${port}:127.0.0.1:${targetPort}`,
+    ]),
     `${sshd.user}@127.0.0.1`,
   ];
 }
@@ -272,7 +286,7 @@ async function sshVersion(): Promise<string> {
   return (await run("sh", ["-c", "ssh -V 2>&1"])).trim().split(",")[0] ?? "";
 }
 
-function versionOf(folder: string, name: string): string {
+export function versionOf(folder: string, name: string): string {
   const require = createRequire(join(folder, "package.json"));
   const paths = require.resolve.paths(name) ?? [];
   for (const path of paths) {

@@ -7,29 +7,34 @@ import { parseArgs } from "node:util";
 import { run } from "../../integration/harness/process.ts";
 import { missing } from "../../integration/harness/requirements.ts";
 import { type Client, type ClientName, cipherFor, findClients, stop } from "./clients.ts";
+import { findHosts, type HostName } from "./host/hosts.ts";
+import { hostMetricNames, hostMetrics, measureHosts } from "./host/metrics.ts";
 import { type Case, type Metric, takesPart } from "./metric.ts";
 import { churn } from "./metrics-churn.ts";
 import { bulk, eight, growth, roundTrip, short } from "./metrics-load.ts";
+import { logins } from "./metrics-logins.ts";
 import { memory } from "./metrics-memory.ts";
 import { longWay, startUp } from "./metrics-start.ts";
 import type { MicroRow } from "./micro.ts";
-import { type Failure, markdown, type Sample, table } from "./report.ts";
+import { intoReadme, type Machine, report } from "./page.ts";
+import { plotsOf, writePlots } from "./plots/plots.ts";
+import type { Failure, Sample } from "./report.ts";
 import { type Contest, progress, type Run, runRounds } from "./rounds.ts";
-import { replaceSection } from "./section.ts";
 import { type Stage, startStage } from "./stage.ts";
 
 const usage = `npm run bench [-- OPTIONS]
-  --quick        less than three minutes: fewer ciphers, sizes and rounds
-  --only NAME    a metric or a client; again or with commas for several; runtimes alone for browsers and other runtimes
+  --quick        less than five minutes: fewer ciphers, sizes and rounds
+  --only NAME    a metric, a client or a host; "host" for all metrics of the host side; again or with commas for several
+                 "runtimes" alone for browsers and other runtimes
   --nodes LIST   the main rows on versions of Node.js, such as 20,22,24,26; three rounds
   --rounds N     the number of rounds; default 5, with --quick set by the metric
   --json FILE    all figures, not only the medians
-  --readme       put the tables into bench/README.md
+  --readme       put the tables into bench/README.md, and the plots into bench/plots
   --profile DIR  write a CPU profile of each process of Postern; the figures are then not comparable
-  --limit MIN    stop after MIN minutes; default 90, with --quick 3`;
+  --limit MIN    stop after MIN minutes; default 90, with --quick 5`;
 
 const programs = dirname(fileURLToPath(import.meta.url));
-const metrics: readonly Metric[] = [bulk, eight, roundTrip, short, startUp, memory, longWay, growth, churn];
+const metrics: readonly Metric[] = [bulk, eight, roundTrip, short, startUp, memory, longWay, growth, logins, churn];
 const clientNames: readonly ClientName[] = [
   "ssh",
   "autossh",
@@ -43,6 +48,15 @@ const clientNames: readonly ClientName[] = [
   "floor",
 ];
 
+const hostNames: readonly HostName[] = [
+  "tunnelhost",
+  "tunnelhost-workers",
+  "sshd",
+  "sshd-newer",
+  "dropbear",
+  "ssh2-server",
+];
+
 interface Options {
   readonly quick: boolean;
   readonly rounds: number | undefined;
@@ -50,9 +64,13 @@ interface Options {
   readonly readme: boolean;
   readonly profiles: string | undefined;
   readonly limitMs: number;
+  readonly isLimitGiven: boolean;
   readonly metrics: readonly Metric[];
   readonly micro: boolean;
   readonly clients: readonly ClientName[];
+  /** The names of the metrics of the host side. */
+  readonly hostMetrics: readonly string[];
+  readonly hosts: readonly HostName[];
 }
 
 /** Runs the benchmark. `folder` is the folder of this package. */
@@ -66,7 +84,13 @@ export async function main(folder: string): Promise<void> {
   const load = loadavg()[0] ?? 0;
   const found = await findClients(folder, join(programs, ".."));
   const clients = found.clients.filter(({ name }) => options.clients.includes(name));
-  for (const line of found.absent) progress(`not measured: ${line}`);
+  const foundHosts =
+    options.hostMetrics.length > 0 ? findHosts(folder, join(programs, "..")) : { hosts: [], absent: [] };
+  const host = {
+    metrics: hostMetrics(options.hostMetrics, found.clients),
+    hosts: foundHosts.hosts.filter(({ name }) => options.hosts.includes(name)),
+  };
+  for (const line of [...found.absent, ...foundHosts.absent]) progress(`not measured: ${line}`);
   const samples: Sample[] = [];
   const failures: Failure[] = [];
   const stage = await startStage(folder, programs, options.profiles);
@@ -79,12 +103,14 @@ export async function main(folder: string): Promise<void> {
   process.on("SIGINT", interrupt);
   try {
     const until = began + options.limitMs;
-    await measureClients(stage, clients, options, {
+    const figures: Run = {
       samples,
       failures,
       over: () =>
         interrupted.signal.aborted ? "interrupted" : Date.now() > until ? "the time limit is reached" : undefined,
-    });
+    };
+    await measureClients(stage, clients, options, figures);
+    if (host.metrics.length > 0) await measureHosts(stage, programs, host, options, figures);
   } finally {
     await stage.stop();
     process.off("SIGINT", interrupt);
@@ -93,16 +119,39 @@ export async function main(folder: string): Promise<void> {
     options.micro && !interrupted.signal.aborted
       ? JSON.parse(await run(process.execPath, [join(programs, "micro.mjs"), options.quick ? "quick" : "whole"]))
       : [];
-  const machine = await describeMachine(found.clients, load);
+  const machine = await describeMachine(load);
   const seconds = Math.round((Date.now() - began) / 1000);
-  const text = report({ machine, seconds, samples, failures, micro, clients, absent: found.absent, options });
-  console.log(text);
-  if (options.readme) replaceSection(join(folder, "README.md"), "Figures", text);
+  const titles = Object.fromEntries([...found.clients, ...foundHosts.hosts].map(({ name, title }) => [name, title]));
+  const plots = options.readme ? plotsOf({ samples, micro, titles }) : [];
+  const common = { machine, seconds, samples, failures, plots, quick: options.quick };
+  const reports: Record<string, string> = {};
+  if (options.metrics.length > 0 || options.micro) {
+    const versions = Object.fromEntries(found.clients.map(({ title, version }) => [title, version]));
+    const bases = { names: ["ssh", "ssh2"], titles: "times `ssh -R`, times ssh2 with its binding" };
+    const own = { versions, absent: found.absent, metrics: options.metrics, rows: clients, rowTitle: "Client", bases };
+    reports.Figures = report({ ...common, ...own, micro });
+  }
+  if (host.metrics.length > 0) {
+    const versions = Object.fromEntries(host.hosts.map(({ title, version }) => [title, version]));
+    const bases = { names: ["sshd"], titles: "times sshd" };
+    const own = {
+      versions,
+      absent: foundHosts.absent,
+      metrics: host.metrics,
+      rows: host.hosts,
+      rowTitle: "Host",
+      bases,
+    };
+    reports["Figures of the host"] = report({ ...common, ...own, micro: [] });
+  }
+  for (const text of Object.values(reports)) console.log(`${text}\n`);
+  if (options.readme) {
+    intoReadme(join(folder, "README.md"), reports);
+    writePlots(join(folder, "plots"), plots);
+  }
   if (options.json !== undefined) {
-    writeFileSync(
-      options.json,
-      JSON.stringify({ machine, seconds, absent: found.absent, samples, failures, micro }, undefined, 1),
-    );
+    const absent = [...found.absent, ...foundHosts.absent];
+    writeFileSync(options.json, JSON.stringify({ machine, seconds, absent, samples, failures, micro }, undefined, 1));
   }
 }
 
@@ -139,28 +188,36 @@ function readOptions(): Options | undefined {
       help: { type: "boolean", default: false },
     },
   });
-  const names = [...metrics.map(({ name }) => name), "micro"];
+  const names = [...metrics.map(({ name }) => name), "micro", ...hostMetricNames];
   if (values.help) {
-    console.log(`${usage}\nmetrics: ${names.join(", ")}\nclients: ${clientNames.join(", ")}`);
+    const lists = { metrics: names, clients: clientNames, hosts: hostNames };
+    console.log([usage, ...Object.entries(lists).map(([what, list]) => `${what}: ${list.join(", ")}`)].join("\n"));
     return undefined;
   }
-  const only = values.only.flatMap((one) => one.split(","));
-  const unknown = only.find((name) => !names.includes(name) && !clientNames.includes(name as ClientName));
+  const only = values.only
+    .flatMap((one) => one.split(","))
+    .flatMap((name) => (name === "host" ? hostMetricNames : name));
+  const known: readonly string[] = [...names, ...clientNames, ...hostNames];
+  const unknown = only.find((name) => !known.includes(name));
   if (unknown !== undefined)
-    throw new Error(`expected --only to name a metric or a client, got '${unknown}'; see --help`);
+    throw new Error(`expected --only to name a metric, a client or a host, got '${unknown}'; see --help`);
   const chosen = names.filter((name) => only.includes(name));
   const chosenMetrics = chosen.length > 0 ? chosen : names;
   const chosenClients = clientNames.filter((name) => only.includes(name));
+  const chosenHosts = hostNames.filter((name) => only.includes(name));
   return {
     quick: values.quick,
     rounds: values.rounds === undefined ? undefined : natural("rounds", values.rounds),
     json: values.json,
     readme: values.readme,
     profiles: values.profile === undefined ? undefined : resolve(values.profile),
-    limitMs: natural("limit", values.limit ?? (values.quick ? "3" : "90")) * 60_000 - (values.quick ? 20_000 : 0),
+    limitMs: natural("limit", values.limit ?? (values.quick ? "5" : "90")) * 60_000 - (values.quick ? 20_000 : 0),
+    isLimitGiven: values.limit !== undefined,
     metrics: metrics.filter(({ name }) => chosenMetrics.includes(name)),
     micro: chosenMetrics.includes("micro"),
     clients: chosenClients.length > 0 ? chosenClients : clientNames,
+    hostMetrics: hostMetricNames.filter((name) => chosenMetrics.includes(name)),
+    hosts: chosenHosts.length > 0 ? chosenHosts : hostNames,
   };
 }
 
@@ -170,18 +227,7 @@ export function natural(name: string, text: string): number {
   throw new Error(`expected --${name} to be a positive integer, got '${text}'`);
 }
 
-interface Machine {
-  readonly date: string;
-  readonly processor: string;
-  readonly cores: number;
-  readonly system: string;
-  readonly node: string;
-  readonly sshd: string;
-  readonly load: number;
-  readonly versions: Readonly<Record<string, string>>;
-}
-
-async function describeMachine(clients: readonly Client[], load: number): Promise<Machine> {
+async function describeMachine(load: number): Promise<Machine> {
   return {
     date: new Date().toISOString().slice(0, 10),
     processor: cpus()[0]?.model ?? "?",
@@ -193,69 +239,5 @@ async function describeMachine(clients: readonly Client[], load: number): Promis
         /OpenSSH_[^\s,]+/,
       )?.[0] ?? "?",
     load,
-    versions: Object.fromEntries(clients.map(({ title, version }) => [title, version])),
   };
-}
-
-interface Report {
-  readonly machine: Machine;
-  readonly seconds: number;
-  readonly samples: readonly Sample[];
-  readonly failures: readonly Failure[];
-  readonly micro: readonly MicroRow[];
-  readonly clients: readonly Client[];
-  readonly absent: readonly string[];
-  readonly options: Options;
-}
-
-function report({ machine, seconds, samples, failures, micro, clients, absent, options }: Report): string {
-  const { date, processor, cores, system, node, sshd, load, versions } = machine;
-  const lines = [
-    `${date}, ${processor}, ${cores} cores, ${system}, Node.js ${node}, sshd ${sshd}; ${seconds} s${options.quick ? " (--quick)" : ""}; load average before it ${load.toFixed(1)}`,
-    Object.entries(versions)
-      .map(([title, version]) => `${title}: ${version}`)
-      .join("; "),
-    "Median ±half of the range (times `ssh -R`, times ssh2 with its binding, of the same rounds).",
-    ...absent.map((line) => `Not measured: ${line}`),
-  ];
-  for (const { name, title } of options.metrics) {
-    const own = samples.filter(({ metric }) => metric === name);
-    if (own.length === 0) continue;
-    lines.push("", `### ${title} (${name})`);
-    for (const one of new Set(own.map((sample) => sample.case))) {
-      lines.push(
-        "",
-        one,
-        "",
-        table(
-          own.filter((sample) => sample.case === one),
-          clients,
-          "Client",
-          ["ssh", "ssh2"],
-        ),
-      );
-    }
-  }
-  if (micro.length > 0) lines.push("", "### Parts alone (micro)", "", microTable(micro));
-  if (failures.length > 0) {
-    lines.push("", "### Failed", "");
-    for (const { metric, case: one, client, round, reason } of failures) {
-      lines.push(`- ${metric}, ${one}, ${client}, round ${round + 1}: ${reason.split("\n").join(" / ")}`);
-    }
-  }
-  return lines.join("\n");
-}
-
-function microTable(rows: readonly MicroRow[]): string {
-  return markdown(
-    ["Part", "bytes", "with", "us each", "MB/s", "repeated"],
-    rows.map(({ part, size, implementation, us, count }) => [
-      part,
-      String(size),
-      implementation,
-      us.toFixed(us < 10 ? 2 : 0),
-      (size / us).toFixed(0),
-      String(count),
-    ]),
-  );
 }

@@ -12,6 +12,33 @@ export function cpuNs(pids: readonly number[]): number {
   return sum;
 }
 
+/** Returns the CPU time of the processes and of their children that have ended, in nanoseconds. */
+export function familyCpuNs(pids: readonly number[]): number {
+  // utime and stime of the children are in ticks of 10 ms, but their sum is exact (cputime_adjust of the kernel).
+  const ended = pids.map((pid) => {
+    const stat = read(`/proc/${pid}/stat`);
+    const [userTicks = 0, systemTicks = 0] = stat
+      .slice(stat.lastIndexOf(")") + 2)
+      .split(" ")
+      .slice(13, 15)
+      .map(Number);
+    return (userTicks + systemTicks) * 1e7;
+  });
+  return cpuNs(pids) + ended.reduce((sum, ns) => sum + ns, 0);
+}
+
+/** Returns the memory in bytes. Each of several processes that share a page counts a part of it. */
+export function proportionalBytes(pids: readonly number[]): number {
+  let kib = 0;
+  for (const pid of pids) kib += Number(/^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0);
+  return kib * 1024;
+}
+
+/** Returns the memory that the machine can still give, in bytes. */
+export function availableBytes(): number {
+  return Number(/^MemAvailable:\s+(\d+) kB/m.exec(read("/proc/meminfo"))?.[1] ?? 0) * 1024;
+}
+
 /** Returns the resident memory in bytes. */
 export function residentBytes(pid: number): number {
   const [, kib = "0"] = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`)) ?? [];

@@ -14,7 +14,7 @@ import type { Visitors } from "./visitors.ts";
 export interface Stage {
   /** The folder of this package. */
   readonly folder: string;
-  readonly sshd: Sshd;
+  readonly sshd: Pick<Sshd, "port" | "user" | "hostKeys" | "fingerprint">;
   readonly dir: TempDir;
   readonly keys: { readonly ed25519: KeyPair; readonly ecdsa256: KeyPair };
   readonly targetPort: number;

@@ -9,6 +9,8 @@ export type Targets = typeof procedures;
 
 const sockets = new Set<Socket>();
 let bytes = 0;
+/** The bytes of each stream. */
+let streams: { bytes: number }[] = [];
 /** The number of connections that have sent their order. */
 let ordered = 0;
 let fault: string | undefined;
@@ -22,6 +24,8 @@ const procedures = {
     if (fault !== undefined) throw new Error(fault);
     return { bytes, at: clockMs() };
   },
+  /** Returns the bytes that each stream has received. */
+  shares: (): number[] => streams.map((one) => one.bytes),
   /** Starts the waiting streams. */
   go(): void {
     const all = starts;
@@ -45,6 +49,7 @@ const procedures = {
     for (const socket of sockets) socket.destroy();
     starts = [];
     bytes = 0;
+    streams = [];
     ordered = 0;
     fault = undefined;
   },
@@ -91,8 +96,11 @@ function modeOf(order: number, socket: Socket): OnBytes {
 }
 
 function swallow(verifier: Verifier | undefined): OnBytes {
+  const own = { bytes: 0 };
+  streams.push(own);
   return (chunk) => {
     bytes += chunk.length;
+    own.bytes += chunk.length;
     if (verifier?.busy === true) {
       try {
         verifier.check(chunk);

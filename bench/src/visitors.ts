@@ -23,6 +23,8 @@ export type Visitors = typeof procedures;
 
 const sockets = new Set<Socket>();
 let bytes = 0;
+/** The bytes of each stream. */
+let streams: { bytes: number }[] = [];
 let fault: string | undefined;
 
 const procedures = {
@@ -52,6 +54,9 @@ const procedures = {
     for (const { bytesWritten, writableLength } of sockets) sum += bytesWritten - writableLength;
     return { bytes: sum, at: clockMs() };
   },
+
+  /** Returns the bytes that each stream has received. */
+  shares: (): number[] => streams.map((one) => one.bytes),
 
   /** Sends one byte to the target and back, repeatedly. */
   async ping(port: number, ms: number): Promise<Pings> {
@@ -188,6 +193,7 @@ const procedures = {
   reset(): void {
     for (const socket of sockets) socket.destroy();
     bytes = 0;
+    streams = [];
     fault = undefined;
   },
 };
@@ -220,9 +226,12 @@ function accepts(port: number): Promise<boolean> {
 
 async function stream(port: number, direction: "up" | "down"): Promise<void> {
   const verifier = new Verifier(verifiedBytes);
+  const own = { bytes: 0 };
+  streams.push(own);
   const socket = add(
     await open(port, (chunk) => {
       bytes += chunk.length;
+      own.bytes += chunk.length;
       if (verifier.busy) {
         try {
           verifier.check(chunk);

@@ -97,7 +97,7 @@ function scriptsOf(folder) {
   return existsSync(join(root, folder, "package.json")) ? (readJson(folder, "package.json").scripts ?? {}) : {};
 }
 
-/** A script of this project has each option in its text, or in a file below the folder `src` beside it. */
+/** A script of this project has each option in its text, or in a file of the folder `src` beside it. */
 function checkScript([file, ...args], problems) {
   // A file without a folder is a program of the reader.
   if (!file.includes("/")) return false;
@@ -106,8 +106,8 @@ function checkScript([file, ...args], problems) {
     return true;
   }
   const sources = join(root, dirname(file), "src");
-  const names = existsSync(sources) ? readdirSync(sources, { recursive: true }).map(String) : [];
-  const more = names.filter((name) => /\.\w+$/.test(name)).map((name) => join(sources, name));
+  const entries = existsSync(sources) ? readdirSync(sources, { withFileTypes: true }) : [];
+  const more = entries.filter((entry) => entry.isFile()).map(({ name }) => join(sources, name));
   const text = [join(root, file), ...more].map((name) => readFileSync(name, "utf8")).join("\n");
   for (const option of args.filter((arg) => /^--\w/.test(arg)))
     if (!new RegExp(`${option}\\b|\\b${option.slice(2)}"?: \\{`).test(text))

@@ -6,6 +6,7 @@ import { missing, newerRoot } from "../../../integration/harness/requirements.ts
 import { type Sshd, startSshd } from "../../../integration/harness/sshd.ts";
 import { describeMachine } from "../machine.ts";
 import type { Put } from "../metric.ts";
+import { plotsOf, writePlots } from "../plots/plots.ts";
 import { type Failure, type Sample, table } from "../report.ts";
 import { progress } from "../rounds.ts";
 import { replaceSection } from "../section.ts";
@@ -58,6 +59,8 @@ export async function main(folder: string, programs: string): Promise<void> {
     }
   });
   const titled = rows.map(({ name, title }) => ({ name, title: `${title} (${versions.get(name) ?? "?"})` }));
+  const titles = Object.fromEntries(titled.map(({ name, title }) => [name, title]));
+  const plots = values.readme ? plotsOf({ samples: [], micro: [], titles, runtimes: plotted(samples, titles) }) : [];
   const lines = [
     `${machine}; ${Math.round((Date.now() - began) / 1000)} s`,
     ...[...new Set(samples.map((one) => one.case))].flatMap((one) => {
@@ -69,11 +72,27 @@ export async function main(folder: string, programs: string): Promise<void> {
     ),
   ];
   console.log(lines.join("\n"));
+  if (values.readme) writePlots(join(folder, "plots"), plots);
+  lines.push(...plots.flatMap(({ title, file }) => ["", `![${title}](plots/${file})`]));
   if (values.readme) replaceSection(join(folder, "README.md"), "Figures by runtime", lines.join("\n"));
   if (values.json !== undefined) {
-    const titles = Object.fromEntries(titled.map(({ name, title }) => [name, title]));
     writeFileSync(values.json, JSON.stringify({ machine, titles, samples, failures }, undefined, 1));
   }
+}
+
+/** Returns the speeds for the plot. */
+function plotted(
+  samples: readonly Sample[],
+  titles: Readonly<Record<string, string>>,
+): NonNullable<Parameters<typeof plotsOf>[0]["runtimes"]> {
+  const speeds = samples.filter((one) => one.case === tunnelCase && one.column.endsWith("up MB/s"));
+  return speeds.flatMap(({ client, column, round, value: up }) => {
+    const other = column.replace("up", "down");
+    const down = samples.find((one) => one.client === client && one.column === other && one.round === round)?.value;
+    if (down === undefined) return [];
+    const provider = column.startsWith("noble") ? "noble" : "wasm";
+    return { name: titles[client] ?? client, provider, cipher: tunnelCase, up, down };
+  });
 }
 
 /** Starts an sshd with ML-KEM. Browsers log in to it. */

@@ -3,6 +3,7 @@ import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import { setImmediate } from "node:timers";
 import type { BytePipe, PipeSink, StartOptions } from "@postern/ssh";
 import { type ArrayBufferBytes, type Bytes, SshError, toSshError } from "@postern/wire";
+import { mayReadOn, type TurnReader } from "./read-turns.ts";
 import { WriteGathering } from "./write-gathering.ts";
 
 /**
@@ -83,13 +84,15 @@ type Life =
 const open: Life = { at: "open" };
 const reported: Life = { at: "reported" };
 
-class SocketPipe implements BytePipe {
+class SocketPipe implements BytePipe, TurnReader {
   readonly #socket: Socket;
   readonly #writes: WriteGathering;
   /** whether {@link connectPiped} created it: then it is TCP, and calls `read` */
   readonly #dialled: boolean;
   #sink: PipeSink | undefined;
   #paused = false;
+  /** whether it waits until other busy sockets have been read */
+  #waitsForTurn = false;
   /** whether `write` returned `false` and `drain` has not been called since */
   #needsDrain = false;
   #ended = false;
@@ -124,9 +127,10 @@ class SocketPipe implements BytePipe {
     this.#writes.written = sink.memory?.written;
     if (!this.#dialled) {
       // The sink expects a Uint8Array. A Buffer differs: its slice() does not copy.
-      this.#socket.on("data", (chunk: Bytes) =>
-        this.#deliver(new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.length)),
-      );
+      this.#socket.on("data", (chunk: Bytes) => {
+        if (chunk.length === readSize && !this.#dropping && !mayReadOn(this)) this.#waitForTurn();
+        this.#deliver(new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.length));
+      });
     }
     if (!this.#paused) this.#socket.resume();
     queueMicrotask(() => this.#report());
@@ -159,7 +163,7 @@ class SocketPipe implements BytePipe {
 
   resume(): void {
     this.#paused = false;
-    if (this.#sink) this.#socket.resume();
+    if (this.#sink && !this.#waitsForTurn) this.#socket.resume();
   }
 
   close(): void {
@@ -200,6 +204,16 @@ class SocketPipe implements BytePipe {
       // ERR_INVALID_HANDLE_TYPE: only plain TCP can be reset.
       this.#socket.destroy();
     }
+  }
+
+  #waitForTurn(): void {
+    this.#waitsForTurn = true;
+    this.#socket.pause();
+  }
+
+  nextTurn(): void {
+    this.#waitsForTurn = false;
+    if (!this.#paused) this.#socket.resume();
   }
 
   #deliver(chunk: ArrayBufferBytes): void {

@@ -61,10 +61,20 @@ export function createKnownHosts(
       throw refusal(`expected to read the known hosts of ${backend.place}, got an error: ${reasonOf(error)}`, error);
     }
   };
-  /** Returns the lines of a host. Matching a hashed name costs an HMAC, so it is done once, and not for each question. */
+  let last: { readonly key: string; readonly matching: ReadonlySet<number> } | undefined;
+  /**
+   * Returns the lines of a host. Matching a hashed name costs an HMAC, so it is done once, and again only if the names
+   * of the lines have changed.
+   */
   const linesOf = (lines: readonly KnownHostsLine[], endpoint: HostKeyEndpoint): readonly KnownHostsLine[] => {
     const names = namesToLookUp(endpoint);
-    return lines.filter(({ hosts }) => names.some((name) => matchesKnownHost(hosts, name, hmacSha1)));
+    const key = [...names, "", ...lines.map(({ hosts }) => hosts)].join("\n");
+    if (last?.key !== key) {
+      const matches = ({ hosts }: KnownHostsLine) => names.some((name) => matchesKnownHost(hosts, name, hmacSha1));
+      last = { key, matching: new Set(lines.flatMap((line, index) => (matches(line) ? [index] : []))) };
+    }
+    const { matching } = last;
+    return lines.filter((_, index) => matching.has(index));
   };
   const lineFor = (name: string, key: HostKeyOffer["key"]) =>
     formatKnownHostsLine(name, key, hash ? { bytes: random(20), hmacSha1 } : undefined);
@@ -104,7 +114,7 @@ export function createKnownHosts(
       signatureKey: offer.certificate.signatureKey,
       isValid: problem === undefined,
     };
-    return checkKnownHosts(all, { ...offer, key: plainKey(offer), certificate }, hmacSha1);
+    return checkKnownHosts(linesOf(all, offer), { ...offer, key: plainKey(offer), certificate }, hmacSha1);
   };
 
   /** Whether the user, or the mode, accepts a key of a host of which no key is known. */
