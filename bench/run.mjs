@@ -9,11 +9,11 @@ import { build } from "esbuild";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const outdir = join(folder, "node_modules", ".cache", "postern-bench", "programs");
-rmSync(outdir, { recursive: true, force: true });
-await build({
+// Its imports are those of the tests.
+const runtimes = join(folder, "..", "integration", "node_modules", ".cache", "postern-bench");
+for (const one of [outdir, runtimes]) rmSync(one, { recursive: true, force: true });
+const common = {
   absWorkingDir: folder,
-  entryPoints: ["main", "targets", "visitors", "link", "micro", "host/driver"].map((name) => `src/${name}.ts`),
-  outdir,
   outExtension: { ".js": ".mjs" },
   bundle: true,
   // Measures the code that would be published.
@@ -22,10 +22,21 @@ await build({
   target: "node20",
   format: "esm",
   logLevel: "warning",
+};
+await build({
+  ...common,
+  entryPoints: ["main", "nodes/main", "targets", "visitors", "link", "micro", "host/driver"].map(
+    (name) => `src/${name}.ts`,
+  ),
+  outdir,
 });
-const { main } = await import(join(outdir, "main.mjs"));
+const isFor = (option) => process.argv.some((text) => text === option || text.startsWith(`${option}=`));
+const onlyRuntimes = process.argv.some((text) => text.split(/[=,]/).includes("runtimes"));
+if (onlyRuntimes) await build({ ...common, entryPoints: ["src/runtimes/main.ts"], outdir: runtimes });
+const program = onlyRuntimes ? join(runtimes, "main.mjs") : join(outdir, isFor("--nodes") ? "nodes" : "", "main.mjs");
+const { main } = await import(program);
 try {
-  await main(folder);
+  await main(folder, outdir);
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;

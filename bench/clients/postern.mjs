@@ -24,6 +24,7 @@ const tunnel = new ReverseTunnel({
 });
 // `process.exit` writes the profile, if there is one.
 process.once("SIGINT", () => process.exit(0));
+process.on("SIGUSR2", () => void printHeap());
 const target = { host: "127.0.0.1", port: targetPort };
 const ports = [...(orders.otherPorts ?? []), listenPort];
 await Promise.all([tunnel.connect(), ...ports.map((port) => tunnel.forward({ port, target }))]);
@@ -34,4 +35,14 @@ async function portable() {
   const { modernAlgorithms: noble } = await import("@postern/crypto");
   const { readPrivateKey } = await import("@postern/keys");
   return [noble, await readPrivateKey(text)];
+}
+
+/** Prints the bytes of the live objects of the heap. */
+async function printHeap() {
+  const { setFlagsFromString } = await import("node:v8");
+  const { runInNewContext } = await import("node:vm");
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  for (let i = 0; i < 3; i++) collect();
+  console.log(`heap ${process.memoryUsage().heapUsed}`);
 }

@@ -1,10 +1,23 @@
 /** A relay without SSH: one Node process that copies bytes through fixed buffers. `node relay.mjs ORDERS`. @module */
 import { connect, createServer, Socket } from "node:net";
+import { fileURLToPath } from "node:url";
 
-const { listenPort, targetPort } = JSON.parse(process.argv[2]);
 const half = { allowHalfOpen: true, noDelay: true };
 
-createServer({ ...half, pauseOnConnect: true }, (accepted) => {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { listenPort, targetPort } = JSON.parse(process.argv[2]);
+  startRelay(listenPort, targetPort);
+}
+
+/** Relays a port to a target. `work` is called with the number of bytes read in each direction. */
+export function startRelay(listenPort, targetPort, { up, down } = {}) {
+  createServer({ ...half, pauseOnConnect: true }, (accepted) => relay(accepted, targetPort, up, down)).listen(
+    listenPort,
+    "127.0.0.1",
+  );
+}
+
+function relay(accepted, targetPort, up, down) {
   // Node supports `onread` only for outgoing connections, so the incoming handle is moved to a new socket.
   const handle = accepted._handle;
   accepted._handle = null;
@@ -15,6 +28,7 @@ createServer({ ...half, pauseOnConnect: true }, (accepted) => {
     onread: into(
       () => visitor,
       () => target,
+      up,
     ),
   });
   const visitor = new Socket({
@@ -23,6 +37,7 @@ createServer({ ...half, pauseOnConnect: true }, (accepted) => {
     onread: into(
       () => target,
       () => visitor,
+      down,
     ),
   });
   for (const [one, other] of [
@@ -33,14 +48,15 @@ createServer({ ...half, pauseOnConnect: true }, (accepted) => {
     one.on("error", () => other.destroy());
     one.once("close", () => other.destroySoon());
   }
-}).listen(listenPort, "127.0.0.1");
+}
 
 /** Writes the bytes read. A buffer that the kernel has not taken at once stays in use, so the next read has another. */
-function into(other, self) {
+function into(other, self, work) {
   let buffer = Buffer.allocUnsafeSlow(65_536);
   return {
     buffer: () => buffer,
     callback: (size) => {
+      work?.(size);
       const socket = other();
       const more = socket.write(buffer.subarray(0, size));
       if (socket.writableLength > 0) buffer = Buffer.allocUnsafeSlow(65_536);

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../integration/harness/ports.ts";
 import { launch, type Running, run } from "../../integration/harness/process.ts";
+import { type Node, ownNode } from "./nodes/find-nodes.ts";
 import { clockMs } from "./orders.ts";
-import { nativeSsh2, plainSsh2 } from "./ssh2-binding.ts";
+import { nativeSsh2, plainSsh2, type Ssh2 } from "./ssh2-binding.ts";
 import type { Stage } from "./stage.ts";
 
 export type ClientName =
@@ -18,7 +19,8 @@ export type ClientName =
   | "ssh2"
   | "ssh2-js"
   | "dev-tunnels"
-  | "relay";
+  | "relay"
+  | "floor";
 
 export interface Client {
   readonly name: ClientName;
@@ -26,6 +28,8 @@ export interface Client {
   readonly version: string;
   /** Undefined for a client without encryption. */
   readonly ciphers: readonly string[] | undefined;
+  /** The Node.js that runs it; undefined for a client in C. */
+  readonly node: Node | undefined;
   /** The modules for `import.mjs`; undefined for a client that is not JavaScript. */
   readonly modules: readonly string[] | undefined;
   /** Takes part only in the cases that name it, because another client has the same code. */
@@ -59,22 +63,44 @@ export const aes256 = "aes256-gcm@openssh.com";
 export const chacha20 = "chacha20-poly1305@openssh.com";
 const all = [aes128, aes256, chacha20];
 
-/** Returns the clients that can run here, and in `absent` why others cannot. */
+/** Returns the clients that can run here, those in JavaScript on each Node.js, and in `absent` why others cannot. */
 export async function findClients(
   folder: string,
   cache: string,
+  nodes: readonly Node[] = [ownNode()],
 ): Promise<{ readonly clients: readonly Client[]; readonly absent: readonly string[] }> {
-  const file = (name: string): string => join(folder, "clients", `${name}.mjs`);
+  const hasAutossh = existsSync("/usr/bin/autossh");
+  const clients: Client[] = [
+    {
+      name: "ssh",
+      title: "ssh -R",
+      version: await sshVersion(),
+      ciphers: all,
+      node: undefined,
+      modules: undefined,
+      command: openssh,
+    },
+    ...(hasAutossh ? [{ ...autossh, version: (await run("autossh", ["-V"])).trim() }] : []),
+  ];
+  const absent: string[] = [];
+  for (const node of nodes) {
+    const native = nativeSsh2(folder, cache, node);
+    clients.push(...clientsOn(node, folder, native));
+    if ("missing" in native) absent.push(`ssh2, native binding, on Node.js ${node.version}: ${native.missing}`);
+  }
+  if (!hasAutossh) absent.push("autossh: it is not installed");
+  return { clients, absent };
+}
+
+function clientsOn(own: Node, folder: string, native: Ssh2): readonly Client[] {
   const node = (name: string, orders: object): readonly [string, ...string[]] => [
-    process.execPath,
-    file(name),
+    own.program,
+    join(folder, "clients", `${name}.mjs`),
     JSON.stringify(orders),
   ];
-  const native = nativeSsh2(folder, cache);
-  const hasAutossh = existsSync("/usr/bin/autossh");
   const program = join(folder, "..", "packages", "cli", "dist", "postern.js");
   const postern = versionOf(folder, "@postern/node");
-  const ssh2 = (name: ClientName, title: string, module: string): Client => ({
+  const ssh2 = (name: ClientName, title: string, module: string): Omit<Client, "node"> => ({
     name,
     title,
     version: versionOf(folder, "ssh2"),
@@ -82,8 +108,7 @@ export async function findClients(
     modules: [module],
     command: (stage, told) => node("ssh2", { ...common(stage, told), module }),
   });
-  const clients: Client[] = [
-    { name: "ssh", title: "ssh -R", version: await sshVersion(), ciphers: all, modules: undefined, command: openssh },
+  const clients: readonly Omit<Client, "node">[] = [
     {
       name: "command",
       title: "postern -R",
@@ -91,9 +116,8 @@ export async function findClients(
       ciphers: all,
       modules: undefined,
       onlyIfNamed: true,
-      command: (stage, told) => [process.execPath, program, ...openssh(stage, told).slice(1)],
+      command: (stage, told) => [own.program, program, ...openssh(stage, told).slice(1)],
     },
-    ...(hasAutossh ? [{ ...autossh, version: (await run("autossh", ["-V"])).trim() }] : []),
     {
       name: "postern",
       title: "Postern, node:crypto",
@@ -126,23 +150,31 @@ export async function findClients(
         }),
     },
     {
+      name: "floor",
+      title: "Floor: relay and cipher",
+      version: own.version,
+      ciphers: all,
+      modules: undefined,
+      onlyIfNamed: true,
+      command: ({ targetPort }, { listenPort, cipher }) => node("floor", { targetPort, listenPort, cipher }),
+    },
+    {
       name: "relay",
       title: "Node relay, no SSH",
-      version: process.version,
+      version: own.version,
       ciphers: undefined,
       modules: undefined,
       command: ({ targetPort }, { listenPort }) => node("relay", { targetPort, listenPort }),
     },
   ];
-  const absent = "missing" in native ? [`ssh2, native binding: ${native.missing}`] : [];
-  if (!hasAutossh) absent.push("autossh: it is not installed");
-  return { clients, absent };
+  return clients.map((client) => ({ ...client, node: own }));
 }
 
 const autossh: Omit<Client, "version"> = {
   name: "autossh",
   title: "autossh -M 0 -R",
   ciphers: all,
+  node: undefined,
   modules: undefined,
   onlyIfNamed: true,
   command: (stage, told) => ["autossh", "-M", "0", ...openssh(stage, told).slice(1)],

@@ -10,6 +10,7 @@ import { type Client, type ClientName, cipherFor, findClients, stop } from "./cl
 import { findHosts, type HostName } from "./host/hosts.ts";
 import { hostMetricNames, hostMetrics, measureHosts } from "./host/metrics.ts";
 import { type Case, type Metric, takesPart } from "./metric.ts";
+import { churn } from "./metrics-churn.ts";
 import { bulk, eight, growth, roundTrip, short } from "./metrics-load.ts";
 import { logins } from "./metrics-logins.ts";
 import { memory } from "./metrics-memory.ts";
@@ -24,6 +25,8 @@ import { type Stage, startStage } from "./stage.ts";
 const usage = `npm run bench [-- OPTIONS]
   --quick        less than five minutes: fewer ciphers, sizes and rounds
   --only NAME    a metric, a client or a host; "host" for all metrics of the host side; again or with commas for several
+                 "runtimes" alone for browsers and other runtimes
+  --nodes LIST   the main rows on versions of Node.js, such as 20,22,24,26; three rounds
   --rounds N     the number of rounds; default 5, with --quick set by the metric
   --json FILE    all figures, not only the medians
   --readme       put the tables into bench/README.md, and the plots into bench/plots
@@ -31,7 +34,7 @@ const usage = `npm run bench [-- OPTIONS]
   --limit MIN    stop after MIN minutes; default 90, with --quick 5`;
 
 const programs = dirname(fileURLToPath(import.meta.url));
-const metrics: readonly Metric[] = [bulk, eight, roundTrip, short, startUp, memory, longWay, growth, logins];
+const metrics: readonly Metric[] = [bulk, eight, roundTrip, short, startUp, memory, longWay, growth, logins, churn];
 const clientNames: readonly ClientName[] = [
   "ssh",
   "autossh",
@@ -42,6 +45,7 @@ const clientNames: readonly ClientName[] = [
   "ssh2-js",
   "dev-tunnels",
   "relay",
+  "floor",
 ];
 
 const hostNames: readonly HostName[] = [
@@ -151,7 +155,13 @@ export async function main(folder: string): Promise<void> {
   }
 }
 
-async function measureClients(stage: Stage, clients: readonly Client[], options: Options, run: Run): Promise<void> {
+/** Runs the rounds of the metrics of clients. */
+export async function measureClients(
+  stage: Stage,
+  clients: readonly Client[],
+  options: Pick<Options, "quick" | "rounds" | "metrics">,
+  run: Run,
+): Promise<void> {
   const contest: Contest<Case, Client> = {
     metrics: options.metrics,
     rowsOf: (one) => clients.filter((client) => takesPart(one, client)),
@@ -211,7 +221,7 @@ function readOptions(): Options | undefined {
   };
 }
 
-function natural(name: string, text: string): number {
+export function natural(name: string, text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
   throw new Error(`expected --${name} to be a positive integer, got '${text}'`);

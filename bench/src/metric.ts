@@ -1,7 +1,8 @@
 /** Metrics: cases that run for one client after the other, in rounds. @module */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, type ClientName, cipherFor, type Started, start, stop } from "./clients.ts";
-import type { Count } from "./orders.ts";
+import type { Node } from "./nodes/find-nodes.ts";
+import { type Count, clockMs } from "./orders.ts";
 import { cpuNs } from "./proc.ts";
 import type { Stage } from "./stage.ts";
 
@@ -19,6 +20,8 @@ export interface Case {
   readonly timeoutMs?: number;
   /** The maximum number of rounds of this case. */
   readonly most?: number;
+  /** Only clients on this Node.js take part, and those in C. Default: all. */
+  readonly node?: Node;
   run(stage: Stage, client: Client, cipher: string, put: Put): Promise<void>;
 }
 
@@ -40,7 +43,8 @@ export const everybodySsh: readonly ClientName[] = [
 ];
 
 /** Returns whether the client takes part in the case. */
-export function takesPart({ clients, cipher }: Case, client: Client): boolean {
+export function takesPart({ clients, cipher, node }: Case, client: Client): boolean {
+  if (node !== undefined && client.node !== undefined && node.version !== client.node.version) return false;
   const isMeant = clients === undefined ? client.onlyIfNamed !== true : clients.includes(client.name);
   return isMeant && cipherFor(client, cipher) !== undefined;
 }
@@ -67,28 +71,59 @@ export interface Rate {
   readonly sshdCpu: number;
 }
 
-/** Opens streams, verifies their first bytes, and measures for a while. CPU in seconds per GB. */
+/** The first bytes of a fresh process are cold: its code is not compiled, and its heap is small. */
+const coldBytes = 256e6;
+const coldMs = 2_000;
+
+interface Snapshot {
+  readonly count: Count;
+  readonly client: number;
+  readonly sshd: number;
+}
+
+/**
+ * Opens streams, verifies their first bytes, and measures for a while. CPU in seconds per GB. `cold` also measures the
+ * first bytes.
+ */
 export async function measureStreams(
   stage: Stage,
-  { pid, port }: Started,
-  options: { readonly direction: "up" | "down"; readonly count: number; readonly warmMs: number; readonly ms: number },
-): Promise<Rate> {
+  { pid, port }: Pick<Started, "pid" | "port">,
+  options: {
+    readonly direction: "up" | "down";
+    readonly count: number;
+    readonly warmMs: number;
+    readonly ms: number;
+    readonly cold?: boolean;
+  },
+): Promise<Rate & { readonly cold: Rate | undefined }> {
   const { direction, count, warmMs, ms } = options;
   const counter = direction === "up" ? stage.visitors : stage.targets;
-  await stage.visitors.stream(port, direction, count);
-  await sleep(warmMs);
-  const sshd = stage.sshdPids();
-  const snapshot = async (): Promise<{ count: Count; client: number; sshd: number }> => ({
+  const snapshot = async (sshd: readonly number[]): Promise<Snapshot> => ({
     count: await counter.count(),
     client: cpuNs([pid]),
     sshd: cpuNs(sshd),
   });
-  const before = await snapshot();
+  const start = await snapshot(stage.sshdPids());
+  await stage.visitors.stream(port, direction, count);
+  let cold: Rate | undefined;
+  if (options.cold === true) {
+    for (let bytes = 0; bytes < coldBytes && clockMs() < start.count.at + coldMs; { bytes } = await counter.count()) {
+      await sleep(5);
+    }
+    cold = rateOf(start, await snapshot(stage.sshdPids()), direction);
+  }
+  await sleep(warmMs);
+  const sshd = stage.sshdPids();
+  const before = await snapshot(sshd);
   await sleep(ms);
-  const after = await snapshot();
+  const after = await snapshot(sshd);
   await Promise.all([stage.visitors.reset(), stage.targets.reset()]);
   // Drains the bytes in flight, so that they do not disturb the next case.
   await sleep(100);
+  return { ...rateOf(before, after, direction), cold };
+}
+
+function rateOf(before: Snapshot, after: Snapshot, direction: string): Rate {
   const bytes = after.count.bytes - before.count.bytes;
   if (bytes === 0) throw new Error(`no byte came ${direction}`);
   return {

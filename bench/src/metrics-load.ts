@@ -1,16 +1,20 @@
 /** Metrics 1 to 4: many bytes, eight connections, one byte, short connections. @module */
 import { setTimeout as sleep } from "node:timers/promises";
-import { aes128, aes256, type ClientName, chacha20 } from "./clients.ts";
-import { type Case, everybodySsh, type Metric, measureStreams, type Settings, withClient, withCpu } from "./metric.ts";
+import { aes128, aes256, type ClientName, chacha20, type Started } from "./clients.ts";
+import { type Case, everybodySsh, type Metric, measureStreams, withClient, withCpu } from "./metric.ts";
 
 export const bulk: Metric = {
   name: "bulk",
   title: "Many bytes, one connection (up: target to visitor; down: visitor to target)",
   rounds: { quick: 2, most: Number.POSITIVE_INFINITY },
-  cases: (settings) => {
-    const ciphers = settings.quick ? [aes128, chacha20] : [aes128, aes256, chacha20];
-    const most = settings.quick ? { most: 1 } : {};
-    return ciphers.map((cipher) => ({ ...streams(settings, cipher, 1), ...(cipher === aes128 ? {} : most) }));
+  cases: ({ quick }) => {
+    const ciphers = quick ? [aes128, chacha20] : [aes128, aes256, chacha20];
+    const most = quick ? { most: 1 } : {};
+    return ciphers.map((cipher) => ({
+      ...streams(cipher, 1, quick ? { warmMs: 250, ms: 450 } : { warmMs: 700, ms: 2_000, cold: true }),
+      clients: [...everybodySsh, "relay", "floor"],
+      ...(cipher === aes128 ? {} : most),
+    }));
   },
 };
 
@@ -18,78 +22,117 @@ export const eight: Metric = {
   name: "eight",
   title: "Many bytes, eight connections at once",
   rounds: { quick: 1, most: Number.POSITIVE_INFINITY },
-  cases: (settings) => [{ ...streams(settings, aes128, 8), ...(settings.quick ? { clients: withoutNoble } : {}) }],
+  cases: ({ quick }) => [
+    {
+      ...streams(aes128, 8, quick ? { warmMs: 600, ms: 450 } : { warmMs: 700, ms: 2_000, cold: true }),
+      ...(quick ? { clients: withoutNoble } : {}),
+    },
+  ],
 };
 
 const withoutNoble: readonly ClientName[] = ["ssh", "postern", "ssh2", "ssh2-js", "dev-tunnels", "relay"];
 
-function streams({ quick }: Settings, cipher: string, count: number): Case {
+export interface StreamTimes {
+  readonly warmMs: number;
+  readonly ms: number;
+  /** Whether each direction has a process of its own, whose first bytes are measured, too. */
+  readonly cold?: boolean;
+}
+
+/** Both directions over that many connections. */
+export function streams(cipher: string, count: number, times: StreamTimes): Case {
   return {
     title: cipher,
     cipher,
     async run(stage, client, chosen, put) {
-      await withClient(stage, client, { cipher: chosen }, async (started) => {
-        for (const direction of ["up", "down"] as const) {
-          const times = quick ? { warmMs: count > 1 ? 600 : 250, ms: 450 } : { warmMs: 700, ms: 2_000 };
-          const rate = await measureStreams(stage, started, { direction, count, ...times });
-          put(`${direction} MB/s`, rate.megabytesPerSecond);
-          put(`${direction} client CPU s/GB`, rate.clientCpu, 2);
-          if (client.ciphers !== undefined) put(`${direction} sshd CPU s/GB`, rate.sshdCpu, 2);
-        }
-      });
+      const measure = async (started: Started, direction: "up" | "down"): Promise<void> => {
+        const { cold, ...rate } = await measureStreams(stage, started, { direction, count, ...times });
+        put(`${direction} MB/s`, rate.megabytesPerSecond);
+        put(`${direction} client CPU s/GB`, rate.clientCpu, 2);
+        if (client.ciphers !== undefined && client.name !== "floor") put(`${direction} sshd CPU s/GB`, rate.sshdCpu, 2);
+        if (cold === undefined) return;
+        put(`${direction} cold MB/s`, cold.megabytesPerSecond);
+        put(`${direction} cold client CPU s/GB`, cold.clientCpu, 2);
+      };
+      const directions = ["up", "down"] as const;
+      if (times.cold !== true) {
+        await withClient(stage, client, { cipher: chosen }, async (started) => {
+          for (const direction of directions) await measure(started, direction);
+        });
+        return;
+      }
+      for (const direction of directions) {
+        await withClient(stage, client, { cipher: chosen }, (started) => measure(started, direction));
+      }
     },
   };
 }
 
 export const roundTrip: Metric = {
   name: "roundtrip",
-  title: "One byte there and back",
+  title: "One byte there and back (cold: the first second of a process)",
   rounds: { quick: 1, most: Number.POSITIVE_INFINITY },
-  cases: ({ quick }) => [
-    {
-      title: aes128,
-      cipher: aes128,
-      async run(stage, client, cipher, put) {
-        await withClient(stage, client, { cipher }, async ({ pid, port }) => {
-          await stage.visitors.ping(port, quick ? 250 : 600);
-          const { result, cpuUs } = await withCpu(pid, () => stage.visitors.ping(port, quick ? 500 : 1_500));
-          put("p50 us", result.p50);
-          put("p99 us", result.p99);
-          put("client CPU us", cpuUs / result.count);
-        });
-      },
-    },
-  ],
+  cases: ({ quick }) => [roundTrips(quick ? { warmMs: 250, ms: 500 } : { coldMs: 1_000, warmMs: 600, ms: 1_500 })],
 };
+
+export interface LoadTimes {
+  readonly coldMs?: number;
+  readonly warmMs: number;
+  readonly ms: number;
+}
+
+export function roundTrips({ coldMs, warmMs, ms }: LoadTimes): Case {
+  return {
+    title: aes128,
+    cipher: aes128,
+    async run(stage, client, cipher, put) {
+      await withClient(stage, client, { cipher }, async ({ pid, port }) => {
+        const cold = coldMs === undefined ? undefined : await stage.visitors.ping(port, coldMs);
+        await stage.visitors.ping(port, warmMs);
+        const { result, cpuUs } = await withCpu(pid, () => stage.visitors.ping(port, ms));
+        put("p50 us", result.p50);
+        put("p99 us", result.p99);
+        put("client CPU us", cpuUs / result.count);
+        if (cold === undefined) return;
+        put("cold p50 us", cold.p50);
+        put("cold p99 us", cold.p99);
+      });
+    },
+  };
+}
 
 export const short: Metric = {
   name: "short",
-  title: "Short connections: connect, 64 bytes there, 64 back, end",
+  title: "Short connections: connect, 64 bytes there, 64 back, end (cold: the first second of a process)",
   rounds: { quick: 1, most: Number.POSITIVE_INFINITY },
-  cases: ({ quick }) => [
-    {
-      title: aes128,
-      cipher: aes128,
-      async run(stage, client, cipher, put) {
-        await withClient(stage, client, { cipher }, async ({ pid, port }) => {
-          for (const [name, parallel] of [
-            ["in a row", 1],
-            ["32 at a time", 32],
-          ] as const) {
-            await stage.visitors.short(port, parallel, quick ? 250 : 500);
-            const { result, cpuUs } = await withCpu(pid, () =>
-              stage.visitors.short(port, parallel, quick ? 500 : 2_000),
-            );
-            if (result.failed > result.count / 100) throw new Error(`${result.failed} connections failed`);
-            put(`${name}, per s`, (result.count / result.ms) * 1000);
-            put(`${name}, client CPU us each`, cpuUs / result.count);
-            await sleep(200);
-          }
-        });
-      },
-    },
-  ],
+  cases: ({ quick }) => [shorts(quick ? { warmMs: 250, ms: 500 } : { coldMs: 1_000, warmMs: 500, ms: 2_000 })],
 };
+
+export function shorts({ coldMs, warmMs, ms }: LoadTimes): Case {
+  return {
+    title: aes128,
+    cipher: aes128,
+    async run(stage, client, cipher, put) {
+      await withClient(stage, client, { cipher }, async ({ pid, port }) => {
+        const measure = async (name: string, parallel: number, forMs: number): Promise<void> => {
+          const { result, cpuUs } = await withCpu(pid, () => stage.visitors.short(port, parallel, forMs));
+          if (result.failed > result.count / 100) throw new Error(`${result.failed} connections failed`);
+          put(`${name}, per s`, (result.count / result.ms) * 1000);
+          put(`${name}, client CPU us each`, cpuUs / result.count);
+          await sleep(200);
+        };
+        if (coldMs !== undefined) await measure("32 at a time, cold", 32, coldMs);
+        for (const [name, parallel] of [
+          ["in a row", 1],
+          ["32 at a time", 32],
+        ] as const) {
+          await stage.visitors.short(port, parallel, warmMs);
+          await measure(name, parallel, ms);
+        }
+      });
+    },
+  };
+}
 
 export const growth: Metric = {
   name: "growth",

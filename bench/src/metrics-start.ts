@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { run } from "../../integration/harness/process.ts";
 import { aes128, type Client } from "./clients.ts";
 import { everybodySsh, type Metric, measureStreams, type Put, withClient } from "./metric.ts";
+import { ownNode } from "./nodes/find-nodes.ts";
 import { cpuNs } from "./proc.ts";
 import type { Stage } from "./stage.ts";
 
@@ -33,18 +34,19 @@ export const startUp: Metric = {
       cipher: aes128,
       clients: ["ssh", "autossh", "command", "relay"],
       async run(stage, client, _cipher, put) {
-        for (let i = 0; i < (quick ? 3 : 10); i++) put("process ms", timeOf(versionCommand(stage, client.name)), 1);
+        for (let i = 0; i < (quick ? 3 : 10); i++) put("process ms", timeOf(versionCommand(stage, client)), 1);
       },
     },
   ],
 };
 
-function versionCommand({ folder }: Stage, name: string): readonly string[] {
+function versionCommand({ folder }: Stage, { name, node }: Client): readonly string[] {
+  const { program } = node ?? ownNode();
   switch (name) {
     case "command":
-      return [process.execPath, join(folder, "..", "packages", "cli", "dist", "postern.js"), "-V"];
+      return [program, join(folder, "..", "packages", "cli", "dist", "postern.js"), "-V"];
     case "relay":
-      return [process.execPath, "-e", "0"];
+      return [program, "-e", "0"];
     default:
       return [name, "-V"];
   }
@@ -60,9 +62,9 @@ function timeOf([program = "", ...args]: readonly string[]): number {
 
 /** Imports the modules alone, in a new process. */
 async function imports(stage: Stage, client: Client, put: Put): Promise<void> {
-  if (client.modules === undefined) return;
+  if (client.modules === undefined || client.node === undefined) return;
   const file = join(stage.folder, "clients", "import.mjs");
-  const { ms, cpuMs } = JSON.parse(await run(process.execPath, [file, ...client.modules]));
+  const { ms, cpuMs } = JSON.parse(await run(client.node.program, [file, ...client.modules]));
   put("import ms", ms);
   put("import CPU ms", cpuMs);
 }

@@ -47,17 +47,21 @@ export function residentBytes(pid: number): number {
 
 /** Returns the processes whose command line contains the text, and all their descendants. */
 export function familyOf(text: string): number[] {
-  const parents = new Map<number, number>();
-  const found = new Set<number>();
-  for (const name of list("/proc")) {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
-    const stat = read(`/proc/${name}/stat`);
-    parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
-    if (read(`/proc/${name}/cmdline`).includes(text)) found.add(Number(name));
-  }
+  return withDescendants(({ pid }) => read(`/proc/${pid}/cmdline`).includes(text));
+}
+
+/** Returns the children of a process. */
+export function childrenOf(parent: number): number[] {
+  return processes().flatMap((one) => (one.parent === parent ? [one.pid] : []));
+}
+
+/** Returns the processes that match, and all their descendants. */
+export function withDescendants(matches: (process: Process) => boolean): number[] {
+  const all = processes().filter(({ pid }) => pid !== process.pid);
+  const found = new Set(all.filter(matches).map(({ pid }) => pid));
   for (let grown = true; grown; ) {
     grown = false;
-    for (const [pid, parent] of parents) {
+    for (const { pid, parent } of all) {
       if (found.has(parent) && !found.has(pid)) {
         found.add(pid);
         grown = true;
@@ -65,6 +69,20 @@ export function familyOf(text: string): number[] {
     }
   }
   return [...found];
+}
+
+interface Process {
+  readonly pid: number;
+  readonly parent: number;
+}
+
+function processes(): readonly Process[] {
+  return list("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => {
+      const stat = read(`/proc/${name}/stat`);
+      return { pid: Number(name), parent: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) };
+    });
 }
 
 function list(folder: string): string[] {

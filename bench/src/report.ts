@@ -64,7 +64,12 @@ function cell(samples: readonly Sample[], client: string, column: string, bases:
 }
 
 /** Compares round by round, so that a temporary slowdown of the machine cancels out. */
-function ratio(samples: readonly Sample[], own: readonly Sample[], base: string, column: string): number | undefined {
+export function ratio(
+  samples: readonly Sample[],
+  own: readonly Sample[],
+  base: string,
+  column: string,
+): number | undefined {
   const byRound = (of: readonly Sample[]): Map<number, number> => {
     const grouped = new Map<number, number[]>();
     for (const { round, value } of of) grouped.set(round, [...(grouped.get(round) ?? []), value]);

@@ -3,6 +3,9 @@
  * @module
  */
 import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
+import { pattern } from "./pattern.ts";
+
+export { pattern };
 
 /** Receives a view that is valid during the call. Returning false stops reading until `socket.resume()`. */
 export type OnBytes = (bytes: Uint8Array, socket: Socket) => boolean;
@@ -60,9 +63,6 @@ export function writeForEver(socket: Socket): void {
   more();
 }
 
-/** Random bytes that a stream repeats. No packet size divides their length. */
-export const pattern: Uint8Array = makePattern(250_007);
-
 /** Compares a stream with the pattern, chunk after chunk. @throws Error at the first wrong byte */
 export class Verifier {
   #at = 0;
@@ -89,17 +89,4 @@ export class Verifier {
       this.#at = (this.#at + size) % pattern.length;
     }
   }
-}
-
-/** xorshift32: all processes must generate the same bytes. */
-function makePattern(size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  let state = 0x9e3779b9;
-  for (let i = 0; i < size; i++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    bytes[i] = state >>> 24;
-  }
-  return bytes;
 }

@@ -48,6 +48,13 @@ const procedures = {
     return { bytes, at: clockMs() };
   },
 
+  /** Returns the bytes that the visitors have handed to the kernel. */
+  sent(): Count {
+    let sum = 0;
+    for (const { bytesWritten, writableLength } of sockets) sum += bytesWritten - writableLength;
+    return { bytes: sum, at: clockMs() };
+  },
+
   /** Returns the bytes that each stream has received. */
   shares: (): number[] => streams.map((one) => one.bytes),
 
@@ -94,6 +101,16 @@ const procedures = {
     };
     await Promise.all(Array.from({ length: parallel }, visitAll));
     return { count, failed, ms: clockMs() - began };
+  },
+
+  /** Makes a number of short connections, a few at a time, until the timeout. Returns the number that succeeded. */
+  async churn(port: number, count: number, parallel: number, timeoutMs: number): Promise<number> {
+    const limit = clockMs() + timeoutMs;
+    let done = 0;
+    await inParallel(count, parallel, async () => {
+      if (clockMs() < limit && (await short(port))) done++;
+    });
+    return done;
   },
 
   /** Opens idle connections to the target. */

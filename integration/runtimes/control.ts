@@ -7,7 +7,9 @@ import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { createWebSocketStream, WebSocketServer } from "ws";
-import { isListening, patternChunks, patternHash, visit } from "../harness/index.ts";
+import { patternChunks, patternHash } from "../harness/pattern.ts";
+import { isListening } from "../harness/ports.ts";
+import { visit } from "../harness/visitor.ts";
 import type { Orders, Report } from "./orders.ts";
 
 export interface ControlServer {
@@ -23,12 +25,27 @@ export async function startControl(orders: Orders, page?: string): Promise<Contr
   const report = new Promise<Report>((resolve) => {
     reported = resolve;
   });
-  const answers: Record<string, (body: { readonly port: number; readonly count?: number }) => unknown> = {
+  const answers: Answers = {
     "/orders": () => orders,
-    "/visit": ({ port, count }) => visitors(port, orders, count),
-    "/listening": ({ port }) => isListening(port),
-    "/report": (body) => reported(body as unknown as Report),
+    "/visit": (body) => {
+      const { port, count } = body as { readonly port: number; readonly count?: number };
+      return visitors(port, orders, count);
+    },
+    "/listening": (body) => isListening((body as { readonly port: number }).port),
+    "/report": (body) => reported(body as Report),
   };
+  const server = await startProgramServer(answers, { page, sshPort: () => orders.port });
+  return { ...server, report };
+}
+
+/** The functions that answer a program in a runtime, by path. They get the JSON that it has sent. */
+export type Answers = Readonly<Record<string, (body: unknown) => unknown>>;
+
+/** Answers POST requests; `/` is a page with the script `page`, and `/bridge` relays a WebSocket to `sshPort()`. */
+export async function startProgramServer(
+  answers: Answers,
+  { page, sshPort }: { readonly page: string | undefined; readonly sshPort: () => number },
+): Promise<Omit<ControlServer, "report">> {
   const server = createServer((request, response) => {
     void (async () => {
       if (request.method === "GET") {
@@ -37,7 +54,7 @@ export async function startControl(orders: Orders, page?: string): Promise<Contr
         response.end(script ? readFileSync(page) : '<!doctype html><script type="module" src="/program.js"></script>');
         return;
       }
-      const body = JSON.parse(await text(request));
+      const body: unknown = JSON.parse(await text(request));
       const answer = await answers[request.url ?? ""]?.(body);
       response.end(JSON.stringify(answer ?? null));
     })().catch((error: unknown) => {
@@ -48,14 +65,13 @@ export async function startControl(orders: Orders, page?: string): Promise<Contr
   const bridge = new WebSocketServer({ server, path: "/bridge", perMessageDeflate: false });
   bridge.on("connection", (webSocket) => {
     const stream = createWebSocketStream(webSocket);
-    const socket = connect({ host: "127.0.0.1", port: orders.port, noDelay: true });
+    const socket = connect({ host: "127.0.0.1", port: sshPort(), noDelay: true });
     pipeline(stream, socket, stream).catch(() => undefined);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    report,
     stop() {
       for (const client of bridge.clients) client.terminate();
       server.close();

@@ -1,9 +1,9 @@
 /** The runtimes: how each starts the program, or why it cannot. @module */
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { chromium } from "playwright-core";
-import { launch, type Running } from "../harness/index.ts";
+import { basename, dirname, join } from "node:path";
+import { chromium, type Page } from "playwright-core";
+import { launch, type Running } from "../harness/process.ts";
 import { program } from "../harness/requirements.ts";
 import { bunProgram, denoProgram } from "./binaries.ts";
 
@@ -29,6 +29,8 @@ export interface Runtime {
 export interface Started {
   /** Resolves with all output when the program ends by itself. */
   readonly ended: Promise<string>;
+  /** The page of a browser. */
+  readonly page?: Page;
   stop(): Promise<void>;
 }
 
@@ -109,11 +111,19 @@ function commandLine([command = "", ...args]: readonly string[]): Runtime["start
   };
 }
 
-/** From compatibility date 2026-08-04 on, `nodejs_compat` is on by default. */
-function worker(compatibilityDate: string): Runtime["start"] {
+/**
+ * From compatibility date 2026-08-04 on, `nodejs_compat` is on by default. `wasm` is a module of WebAssembly that the
+ * program imports by the name of its file.
+ */
+export function worker(compatibilityDate: string, wasm?: string): Runtime["start"] {
   return async (file, control, folder) => {
     const config = join(folder, "worker.capnp");
     writeFileSync(join(folder, "worker.mjs"), readFileSync(file));
+    const modules = ['(name = "worker", esModule = embed "worker.mjs")'];
+    if (wasm !== undefined) {
+      copyFileSync(wasm, join(folder, "module.wasm"));
+      modules.push(`(name = "${basename(wasm)}", wasm = embed "module.wasm")`);
+    }
     writeFileSync(
       config,
       `using Workerd = import "/workerd/workerd.capnp";
@@ -125,7 +135,7 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 const program :Workerd.Worker = (
-  modules = [(name = "worker", esModule = embed "worker.mjs")],
+  modules = [${modules.join(", ")}],
   compatibilityDate = "${compatibilityDate}",
   globalOutbound = "internet",
 );
@@ -159,7 +169,7 @@ async function startChromium(_file: string, control: string): Promise<Started> {
     browser.on("disconnected", () => resolve(`the browser ended\n${printed.join("\n")}`));
   });
   await page.goto(`${control}?version=${browser.version()}`);
-  return { ended, stop: () => browser.close() };
+  return { ended, page, stop: () => browser.close() };
 }
 
 function started(running: Running): Started {

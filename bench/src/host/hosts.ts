@@ -9,6 +9,7 @@ import { missing, newerRoot } from "../../../integration/harness/requirements.ts
 import { type Sshd, startSshd } from "../../../integration/harness/sshd.ts";
 import { tempDir } from "../../../integration/harness/temp-dir.ts";
 import { aes128, aes256, chacha20, versionOf } from "../clients.ts";
+import { ownNode } from "../nodes/find-nodes.ts";
 import { familyOf } from "../proc.ts";
 import { nativeSsh2, plainSsh2 } from "../ssh2-binding.ts";
 
@@ -48,7 +49,7 @@ export function findHosts(
   folder: string,
   cache: string,
 ): { readonly hosts: readonly Host[]; readonly absent: readonly string[] } {
-  const native = nativeSsh2(folder, cache);
+  const native = nativeSsh2(folder, cache, ownNode());
   const isNative = "module" in native;
   const noNewer = missing("sshd", "password", "newer");
   const noDropbear = missing("dropbear");
