@@ -1,3 +1,3 @@
-/** The module, which platforms such as Cloudflare Workers compile when they import it. */
-declare const module: WebAssembly.Module;
+/** The module, which platforms such as Cloudflare Workers compile when they import it: a `WebAssembly.Module`. */
+declare const module: object;
 export default module;

@@ -29,12 +29,13 @@ export const scalarChacha20Poly1305: Cipher = /* @__PURE__ */ createCipher(scala
 
 /**
  * Creates the cipher from a module that the platform has compiled, for platforms that forbid compiling bytes, such as
- * workerd. `module` is the file `chacha20-poly1305-simd.wasm` of this package.
+ * workerd. `module` is the `WebAssembly.Module` of the file `chacha20-poly1305-simd.wasm` of this package.
+ * @throws TypeError in `sealer` and `opener`, if it is no such module
  * @example
  * import module from "@postern/wasm/chacha20-poly1305-simd.wasm";
  * const algorithms = { ciphers: [createChacha20Poly1305(module)] };
  */
-export function createChacha20Poly1305(module: WebAssembly.Module): Cipher {
+export function createChacha20Poly1305(module: object): Cipher {
   return createCipher(() => instanceOf<PacketExports>(module));
 }
 

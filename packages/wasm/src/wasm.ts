@@ -12,9 +12,12 @@ export function instantiate<Exports>(code: string): Wasm<Exports> {
   return instanceOf(new WebAssembly.Module(fromBase64(code)));
 }
 
-/** Instantiates a module that the platform has compiled. */
-export function instanceOf<Exports>(module: WebAssembly.Module): Wasm<Exports> {
-  const { exports } = new WebAssembly.Instance(module);
+/**
+ * Instantiates a module that the platform has compiled. Its type is `object`, because not every program that uses our
+ * declarations has those of WebAssembly.
+ */
+export function instanceOf<Exports>(module: object): Wasm<Exports> {
+  const { exports } = new WebAssembly.Instance(module as WebAssembly.Module);
   const { memory } = exports as unknown as { readonly memory: { readonly buffer: ArrayBuffer } };
   return { exports: exports as Exports, memory: new Uint8Array(memory.buffer) };
 }
