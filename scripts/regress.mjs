@@ -1,16 +1,20 @@
 /**
- * `npm run regress -- [--subject client|host|openssh|wrapper] [--release bookworm|trixie|forky] [--write]
- * [--program FOLDER] [--jobs N] [SCRIPT …]`: runs OpenSSH's own scripts with `postern` in place of `ssh` (client) or
- * `sshd` (host), or with OpenSSH's programs alone (openssh, and wrapper with the wrapper of the role host). Compares
- * with docs/audit/regress.md, or writes it. Default: all scripts, each in its roles, four at a time, with the program
- * that `npm run build` made. FOLDER is that of another one, such as `node_modules/postern`.
+ * `npm run regress`: runs OpenSSH's own scripts with `postern` in place of `ssh` (client) or `sshd` (host), or with
+ * OpenSSH's programs alone (openssh, and wrapper with the wrapper of the role host). Compares with
+ * docs/audit/regress.md, or writes it.
  * @module
  */
 import { resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { positiveInteger, readOptions } from "./lib/options.mjs";
 import { run } from "./lib/run.mjs";
 
-const { values, positionals } = parseArgs({
+const usage = `npm run regress [-- OPTIONS] [SCRIPT …]
+  --subject NAME     client, host, openssh or wrapper; default: each script in its roles
+  --release NAME     the Debian whose scripts run: bookworm, trixie or forky
+  --program FOLDER   the folder of another postern, such as node_modules/postern
+  --jobs N           how many scripts run at the same time; default 4
+  --write            write docs/audit/regress.md instead of comparing with it`;
+const { values, positionals } = readOptions(usage, {
   options: {
     subject: { type: "string" },
     release: { type: "string" },
@@ -20,11 +24,7 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const jobs = Number(values.jobs);
-if (!(Number.isInteger(jobs) && jobs > 0)) {
-  console.error(`expected --jobs to be a positive integer, got ${values.jobs}`);
-  process.exit(2);
-}
+const jobs = positiveInteger("jobs", values.jobs);
 run("node", ["scripts/setup-tests.mjs"]);
 const args = ["--project", "integration", "integration/regress.test.ts", `--maxConcurrency=${jobs}`];
 process.exitCode = run("vitest", ["run", ...args], {

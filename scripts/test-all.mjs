@@ -7,7 +7,7 @@
  * @module
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { positiveInteger, readOptions, refuse } from "./lib/options.mjs";
 import { root, run } from "./lib/run.mjs";
 import { chooseSteps, runSteps, tableOf } from "./lib/steps.mjs";
 
@@ -43,13 +43,15 @@ const steps = [
   { name: "fuzz", minutes: 30, commands: [["node", "scripts/fuzz.mjs", "--seconds", "900"]] },
 ];
 
-const { values } = parseArgs({
+const usage = `npm run test:all [-- OPTIONS]
+  --only NAMES   these steps, separated by commas, of: ${steps.map(({ name }) => name).join(", ")}
+  --skip NAMES   all steps but these
+  --jobs N       how many steps run at the same time if their verdict does not depend on time; default 2`;
+const { values } = readOptions(usage, {
   options: { only: { type: "string" }, skip: { type: "string" }, jobs: { type: "string", default: "2" } },
 });
-const jobs = Number(values.jobs);
-if (!(Number.isInteger(jobs) && jobs > 0))
-  throw new Error(`expected --jobs to be a positive integer, got ${values.jobs}`);
-const chosen = chooseSteps(steps, values);
+const jobs = positiveInteger("jobs", values.jobs);
+const chosen = chosenSteps();
 const folder = join(root, "coverage/test-all");
 const report = (text) => console.log(`test:all: ${text}`);
 // Several steps need the build.
@@ -59,3 +61,11 @@ const failed = results.filter(({ code }) => code !== 0).map(({ name }) => name);
 console.log(tableOf(results));
 report(failed.length === 0 ? "passed" : `failed: ${failed.join(", ")}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
+
+function chosenSteps() {
+  try {
+    return chooseSteps(steps, values);
+  } catch (error) {
+    return refuse(error.message);
+  }
+}

@@ -24,14 +24,14 @@ import { type Stage, startStage } from "./stage.ts";
 
 const usage = `npm run bench [-- OPTIONS]
   --quick        less than five minutes: fewer ciphers, sizes and rounds
-  --only NAME    a metric, a client or a host; "host" for all metrics of the host side; again or with commas for several
-                 "runtimes" alone for browsers and other runtimes
-  --nodes LIST   the main rows on versions of Node.js, such as 20,22,24,26; three rounds
-  --rounds N     the number of rounds; default 5, with --quick set by the metric
+  --only NAME    a metric, a client or a host; "host" for all metrics of the host side; again or with commas for several;
+                 "runtimes", alone, for browsers and other runtimes
+  --nodes LIST   the main rows on versions of Node.js, such as 20,22,24,26
+  --rounds N     the number of rounds; default 5, with --nodes 3, with "runtimes" 1, with --quick set by the metric
   --json FILE    all figures, not only the medians
   --readme       put the tables into bench/README.md, and the plots into bench/plots
   --profile DIR  write a CPU profile of each process of Postern; the figures are then not comparable
-  --limit MIN    stop after MIN minutes; default 90, with --quick 5`;
+  --limit MIN    stop after MIN minutes; default 90, with --quick 5; the host side 8 or 2, --nodes 15, "runtimes" 10`;
 
 const programs = dirname(fileURLToPath(import.meta.url));
 const metrics: readonly Metric[] = [bulk, eight, roundTrip, short, startUp, memory, longWay, growth, logins, churn];

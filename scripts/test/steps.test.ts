@@ -18,12 +18,13 @@ const meet = (own: string, other: string): string[] =>
     fs.writeFileSync(${JSON.stringify(join(folder, own))}, "");
     const timer = setInterval(() => fs.existsSync(${JSON.stringify(join(folder, other))}) && clearInterval(timer), 10);`,
   );
-/** Fails if another step runs the same at the same time. */
-const exclude = node(
-  `const path = ${JSON.stringify(join(folder, "lock"))};
-  require("node:fs").mkdirSync(path);
-  setTimeout(() => require("node:fs").rmdirSync(path), 50);`,
-);
+/** Adds its name to a file at its start and at its end. */
+const record = (name: string): string[] =>
+  node(
+    `const write = () => require("node:fs").appendFileSync(${JSON.stringify(join(folder, "record"))}, "${name} ");
+    write();
+    setTimeout(write, 50);`,
+  );
 
 describe("the steps of a long run", () => {
   it("are all of them, those of --only, or all but those of --skip", () => {
@@ -38,14 +39,15 @@ describe("the steps of a long run", () => {
   it("run at the same time, unless one runs alone", async () => {
     const results = await runSteps(
       [
-        { name: "alone", alone: true, minutes: 1, commands: [exclude] },
-        { name: "also alone", alone: true, minutes: 1, commands: [exclude] },
+        { name: "alone", alone: true, minutes: 1, commands: [record("alone")] },
+        { name: "also alone", alone: true, minutes: 1, commands: [record("also")] },
         { name: "one", minutes: 1, commands: [meet("one", "other")] },
         { name: "other", minutes: 1, commands: [meet("other", "one")] },
       ],
       options,
     );
     expect(results.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+    expect(readFileSync(join(folder, "record"), "utf8")).toBe("alone alone also also ");
   });
 
   it("fail with their first command, and leave its output in a log", async () => {

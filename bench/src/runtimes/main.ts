@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { missing, newerRoot } from "../../../integration/harness/requirements.ts";
 import { type Sshd, startSshd } from "../../../integration/harness/sshd.ts";
 import { describeMachine } from "../machine.ts";
+import { natural } from "../main.ts";
 import type { Put } from "../metric.ts";
 import { plotsOf, writePlots } from "../plots/plots.ts";
 import { type Failure, type Sample, table } from "../report.ts";
@@ -30,6 +31,8 @@ export async function main(folder: string, programs: string): Promise<void> {
       limit: { type: "string", default: "10" },
     },
   });
+  const rounds = natural("rounds", values.rounds);
+  const limitMinutes = natural("limit", values.limit);
   const began = Date.now();
   const only = values.only.flatMap((names) => names.split(",")).filter((name) => name !== metric);
   const rows = runtimeRows().filter(({ name }) => only.length === 0 || only.includes(name));
@@ -39,9 +42,9 @@ export async function main(folder: string, programs: string): Promise<void> {
   const machine = await describeMachine();
   const stage = await startStage(folder, programs, undefined);
   const newer = await startNewer(stage);
-  await untilInterrupted(Number(values.limit), async (over) => {
+  await untilInterrupted(limitMinutes, async (over) => {
     try {
-      for (let round = 0; round < Number(values.rounds); round++) {
+      for (let round = 0; round < rounds; round++) {
         for (const row of rows) {
           const reason = over();
           if (reason !== undefined) return progress(`${reason}: what follows is left out`);
@@ -49,7 +52,7 @@ export async function main(folder: string, programs: string): Promise<void> {
             progress(`not measured: ${row.title}: ${row.runtime.missing}`);
             continue;
           }
-          progress(`round ${round + 1}/${values.rounds}: ${row.title}`);
+          progress(`round ${round + 1}/${rounds}: ${row.title}`);
           await measureRow({ stage, newer, folder, row, round, over, samples, failures, versions });
         }
       }
