@@ -19,9 +19,8 @@ export function readOptions(usage, { options, allowPositionals = false }) {
 /** Returns the number of an option. */
 export function positiveInteger(name, text) {
   const number = Number(text);
-  return Number.isInteger(number) && number > 0
-    ? number
-    : refuse(`expected --${name} to be a positive integer, got ${text}`);
+  if (!(Number.isInteger(number) && number > 0)) refuse(`expected --${name} to be a positive integer, got ${text}`);
+  return number;
 }
 
 /** Ends the program because of a mistake in its options. */
