@@ -24,10 +24,10 @@ export class HostBudget {
   /** Bytes promised to clients and their channels. */
   memory = 0;
   /** The same in other processes of the host. */
-  memoryElsewhere = 0;
+  memoryOfOthers = 0;
   readonly #limits: () => HostLimits;
   readonly #users = new Map<string, Record<UserResource | "memory", number>>();
-  readonly #usersElsewhere = new Map<string, Pick<Used, "channels" | "memory">>();
+  readonly #usageOfOthers = new Map<string, Pick<Used, "channels" | "memory">>();
 
   constructor(limits: () => HostLimits) {
     this.#limits = limits;
@@ -35,7 +35,7 @@ export class HostBudget {
 
   /** Bytes that no client or channel has been promised. */
   get free(): number {
-    return this.#limits().totalMemory - this.memory - this.memoryElsewhere;
+    return this.#limits().totalMemory - this.memory - this.memoryOfOthers;
   }
 
   /** Bytes that a channel of this user may be promised. */
@@ -69,8 +69,8 @@ export class HostBudget {
   take(user: string, what: UserResource): Exceeded | undefined {
     const limit = `${what}PerUser` as const;
     const used = this.#of(user);
-    const elsewhere = what === "channels" ? (this.#usersElsewhere.get(user)?.channels ?? 0) : 0;
-    if (used[what] + elsewhere >= this.#limits()[limit])
+    const ofOthers = what === "channels" ? (this.#usageOfOthers.get(user)?.channels ?? 0) : 0;
+    if (used[what] + ofOthers >= this.#limits()[limit])
       return { reason: `too many ${names[what]} of this user`, limit };
     used[what]++;
     this.#users.set(user, used);
@@ -91,9 +91,9 @@ export class HostBudget {
   }
 
   /** Records what a user has in other processes of the host. */
-  setElsewhere(user: string, memory: number, channels: number): void {
-    if (memory === 0 && channels === 0) this.#usersElsewhere.delete(user);
-    else this.#usersElsewhere.set(user, { memory, channels });
+  setUsageOfOthers(user: string, memory: number, channels: number): void {
+    if (memory === 0 && channels === 0) this.#usageOfOthers.delete(user);
+    else this.#usageOfOthers.set(user, { memory, channels });
   }
 
   /** The memory and the channels of a user. */
@@ -108,8 +108,8 @@ export class HostBudget {
 
   /** Bytes left of the user's part of the memory. */
   #partOf(user: string): number {
-    const elsewhere = this.#usersElsewhere.get(user)?.memory ?? 0;
-    return Math.floor(this.#limits().totalMemory * userPart) - this.#of(user).memory - elsewhere;
+    const ofOthers = this.#usageOfOthers.get(user)?.memory ?? 0;
+    return Math.floor(this.#limits().totalMemory * userPart) - this.#of(user).memory - ofOthers;
   }
 
   #of(user: string): Record<UserResource | "memory", number> {

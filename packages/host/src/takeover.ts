@@ -41,14 +41,14 @@ export class Takeovers {
 
   /** Records that a client listens. */
   opened(client: TakeoverClient, place: TakeoverPlace): void {
-    const key = keyOf(place);
+    const key = placeKey(place);
     const holders = this.#holders.get(key) ?? new Set();
     this.#holders.set(key, holders.add(client));
   }
 
   /** Records that a client no longer listens. */
   closed(client: TakeoverClient, place: TakeoverPlace): void {
-    const key = keyOf(place);
+    const key = placeKey(place);
     const holders = this.#holders.get(key);
     holders?.delete(client);
     if (holders?.size === 0) this.#holders.delete(key);
@@ -64,7 +64,7 @@ export class Takeovers {
    * now. Each client waits for one request at a time, so there are at most as many pending calls as clients.
    */
   async free(client: TakeoverClient, place: TakeoverPlace, policy: TakeoverPolicy): Promise<boolean> {
-    const holders = [...(this.#holders.get(keyOf(place)) ?? [])].filter((other) => other !== client);
+    const holders = [...(this.#holders.get(placeKey(place)) ?? [])].filter((other) => other !== client);
     if (holders.length === 0 || !holders.every((holder) => isSameOwner(client, holder, policy))) return false;
     const gone = await Promise.all(
       holders.map((holder) => {
@@ -96,6 +96,7 @@ function isSameOwner(one: TakeoverClient, other: TakeoverClient, policy: Takeove
   return policy === "user" || (ours !== undefined && theirs !== undefined && equal(ours, theirs));
 }
 
-function keyOf({ port, path = String(port) }: TakeoverPlace): string {
+/** Returns the key of a place in a map. */
+export function placeKey({ port, path = String(port) }: TakeoverPlace): string {
   return path;
 }

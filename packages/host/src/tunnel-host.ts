@@ -2,7 +2,7 @@
 import type { Algorithms } from "@postern/crypto";
 import { createFingerprint } from "@postern/keys";
 import { type BytePipe, checkOptions, TypedEventTarget } from "@postern/ssh";
-import { expectNumber, expectType, SshError, utf8 } from "@postern/wire";
+import { expectNumber, expectType, SshError } from "@postern/wire";
 import { Admission, type AdmissionRefusal } from "./admission.ts";
 import { ClientLogin } from "./client-login.ts";
 import type { HostClient } from "./client-view.ts";
@@ -22,6 +22,7 @@ import {
   type TunnelHostOptions,
 } from "./options.ts";
 import type { Address, HostPlatform } from "./platform.ts";
+import { RefusedPipes } from "./refused-pipes.ts";
 import { type Revocation, Revocations } from "./revocations.ts";
 import { Takeovers } from "./takeover.ts";
 import { checkWorkerOptions, type HostWorker, HostWorkers, type PathReservations } from "./workers/host-worker.ts";
@@ -41,11 +42,6 @@ export interface CloseOptions {
   /** Milliseconds that open channels may take to end. Default: 5000. 0 ends them at once, Infinity waits for all. */
   readonly drainMs?: number;
 }
-
-/** How many refused clients may be receiving the message at the same time. Further ones are dropped without it. */
-const maxRefusing = 64;
-/** How long a refused client may take to receive its message. */
-const refusalTimeoutMs = 1_000;
 
 const reasons: Readonly<Record<AdmissionRefusal, string>> = {
   closing: "the server is closing",
@@ -73,8 +69,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   #workers: HostWorkers | undefined;
   readonly #whenEmpty: (() => void)[] = [];
   #nextId = 1;
-  /** Number of refused clients that are still connected. */
-  #refusing = 0;
+  readonly #refusals = new RefusedPipes();
   #closing = false;
 
   /** @throws SshError `misuse` if an option is unknown, missing or out of range */
@@ -140,7 +135,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
     const given = reloadedOptions(this.#given, options);
     const { platform, admission, counters } = this.#context;
     const checked = checkHostOptions(given, platform);
-    this.#workers?.check(checked);
+    if (this.#workers !== undefined) checkWorkerOptions(checked, this.#workers.known);
     this.#options = checked;
     this.#given = given;
     this.#workers?.reloaded();
@@ -285,20 +280,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   }
 
   #refuse(pipe: BytePipe, refusal: AdmissionRefusal, origin: Address | undefined): void {
-    const abort = (): void => pipe.abort(new SshError("closed", "the client was refused"));
-    if (this.#refusing >= maxRefusing) abort();
-    else {
-      this.#refusing++;
-      const timer = setTimeout(abort, refusalTimeoutMs);
-      const closed = (): void => {
-        this.#refusing--;
-        clearTimeout(timer);
-      };
-      pipe.start({ data() {}, end() {}, drain() {}, closed });
-      // As sshd does, sends text where the identification line is expected. Clients show it (RFC 4253 section 4.2).
-      pipe.write(utf8("Not allowed at this time\r\n"));
-      pipe.close();
-    }
+    this.#refusals.refuse(pipe);
     const limit = refusal === "closing" || refusal === "workers" ? undefined : refusal;
     this.#context.emit(new RefusalEvent("connection", reasons[refusal], undefined, origin, limit));
   }

@@ -6,15 +6,15 @@ import { availableParallelism } from "node:os";
 import { pathToFileURL } from "node:url";
 import type { HostWorker, HostWorkers } from "@postern/host";
 import { checkOptions, setRef } from "@postern/ssh";
-import { describeType, expectNumber, SshError } from "@postern/wire";
+import { describeType, quote, SshError } from "@postern/wire";
 
 /** The option `workers` of a TunnelHost. */
 export interface HostWorkersOptions {
   /** Number of processes. `auto`: as many as the cores that this process may use. */
   readonly count: number | "auto";
   /**
-   * Arguments of `process.execPath` for a program that calls {@link runHostWorker}. Default: one in this package.
-   * Needed if your program is bundled into one file.
+   * Arguments of `process.execPath` for a program that calls {@link runHostWorker}. Default: one in this package, with
+   * {@link workerExecArgv}. Needed if your program is bundled into one file.
    */
   readonly command?: readonly string[];
 }
@@ -43,15 +43,20 @@ export function readWorkers(given: number | "auto" | HostWorkersOptions): {
   readonly count: number;
   readonly command: readonly string[];
 } {
-  const options = typeof given === "object" ? given : { count: given };
+  const isObject = typeof given === "object";
+  const options = isObject ? given : { count: given };
   checkOptions("workers", options, ["count", "command"]);
+  const { command } = options;
   const count = options.count === "auto" ? availableParallelism() : options.count;
-  expectNumber("workers", count, 1);
-  if (!Number.isInteger(count) || count > maxWorkers) {
+  if (!Number.isInteger(count) || count < 1 || count > maxWorkers) {
+    const name = isObject ? "workers.count" : "workers";
     throw new SshError(
       "misuse",
-      `expected workers to be "auto" or from 1 to ${maxWorkers}, got ${describeType(count)} ${count}`,
+      `expected ${name} to be "auto" or an integer from 1 to ${maxWorkers}, got ${describeCount(count)}`,
     );
+  }
+  if (command !== undefined && !isStrings(command)) {
+    throw new SshError("misuse", `expected workers.command to be an array of strings, got ${describeType(command)}`);
   }
   const { versions } = process;
   // Passing a socket to another process cannot be tested without one.
@@ -59,7 +64,17 @@ export function readWorkers(given: number | "auto" | HostWorkersOptions): {
   if (other !== undefined) {
     throw new SshError("misuse", `expected workers on Node.js, which can pass sockets to processes, got ${other}`);
   }
-  return { count, command: options.command ?? ownCommand() };
+  return { count, command: command ?? ownCommand() };
+}
+
+/** A number or a text as it is, and the type of anything else. */
+function describeCount(count: unknown): string {
+  if (typeof count === "string") return quote(count);
+  return typeof count === "number" ? String(count) : describeType(count);
+}
+
+function isStrings(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }
 
 /** The processes of a host. */
@@ -190,8 +205,19 @@ function ownCommand(): readonly string[] {
     throw new SshError("misuse", "expected workers.command, because this program is bundled", { cause });
   }
   const program = `import(${JSON.stringify(pathToFileURL(module).href)}).then((module) => module.runHostWorker())`;
-  const execArgv = process.execArgv.filter(
-    (arg, index, all) => !ownOptions.test(arg) && !/^(?:-[ep]+|--eval|--print)$/.test(all[index - 1] ?? ""),
-  );
-  return [...execArgv, "--eval", program];
+  return [...workerExecArgv(), "--eval", program];
+}
+
+/**
+ * Returns the options of Node.js that a worker should have as well: those of `process.execArgv`, without the ones that
+ * only this process must have, such as `--inspect-brk` and `--eval`.
+ */
+export function workerExecArgv(): string[] {
+  let isOwn = false;
+  return process.execArgv.filter((arg) => {
+    // Another word is the value of the option before it.
+    const isValue = !arg.startsWith("-");
+    isOwn = isValue ? isOwn : ownOptions.test(arg);
+    return !isOwn;
+  });
 }

@@ -11,7 +11,7 @@ import { socketPipe } from "./socket.ts";
 export interface NodeTunnelHostOptions extends TunnelHostOptions {
   /**
    * Number of processes that serve the clients; `auto` is one for each core. Each client belongs to one of them. The
-   * functions of the options run in this process. Default: this process serves them.
+   * functions of the options run in this process. Default: none: this process serves the clients.
    */
   readonly workers?: number | "auto" | HostWorkersOptions | undefined;
 }

@@ -265,7 +265,7 @@ export { type DialOptions, dialPipe, type HostAddress, type Lookup } from "./dia
 export { type NodeTunnelHostOptions, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
 export { hostAlgorithms } from "./host-platform.ts";
 export { runHostWorker } from "./host-worker.ts";
-export type { HostWorkersOptions } from "./host-workers.ts";
+export { type HostWorkersOptions, workerExecArgv } from "./host-workers.ts";
 export { generatePrivateKey, readPrivateKey, rewritePrivateKey, sha256Fingerprint } from "./keys.ts";
 export { knownHosts, type NodeKnownHostsSource } from "./known-hosts.ts";
 export { hashPassword, policy } from "./passwords.ts";

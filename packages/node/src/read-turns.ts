@@ -27,8 +27,8 @@ const turn = {
  * others are busy, too.
  *
  * libuv reads a socket up to 32 times in one turn, as long as it has data. The kernel enlarges the receive buffer of a
- * socket that is read often, so such a socket got 2 MB in each turn and others 64 KiB: of eight equal streams through a
- * busy TunnelHost, one got 20 times as much as most others.
+ * socket that is read often. Without turns, such a socket gets 2 MB a turn and others 64 KiB: one of eight equal
+ * streams gets 20 times as much as most others.
  */
 export function mayReadOn(reader: TurnReader): boolean {
   if (busy.size === 0) atEndOfTurn(turn);

@@ -17,15 +17,18 @@ import {
   type HostWorkersOptions,
   keyboardInteractive,
   type NodeTunnelHostOptions,
+  type NodeTunnelOptions,
   password,
   policy,
   privateKey,
   ReverseTunnel,
   readPrivateKey,
   type Signer,
+  type SshError,
   sha256Fingerprint,
   TunnelHost,
   type TunnelHostListenOptions,
+  workerExecArgv,
 } from "../src/index.ts";
 
 const worker = fileURLToPath(new URL("host-workers/worker.mjs", import.meta.url));
@@ -60,10 +63,15 @@ async function start(options: Partial<TunnelHostListenOptions> = {}): Promise<Tu
   return await TunnelHost.listen({ ...given, workers: workersOf(2), ...options });
 }
 
-async function tunnelTo(to: TunnelHost, user = "test", auth: AuthEntry = password("secret")): Promise<ReverseTunnel> {
+async function tunnelTo(
+  to: TunnelHost,
+  user = "test",
+  auth: AuthEntry = password("secret"),
+  verify: NodeTunnelOptions["hostKey"] = fingerprint(sha256Fingerprint(hostKey.publicKey)),
+): Promise<ReverseTunnel> {
   const tunnel = new ReverseTunnel({
     ...{ host: "127.0.0.1", port: to.port, user, auth: [auth], reconnect: { mode: "never" } },
-    hostKey: fingerprint(sha256Fingerprint(hostKey.publicKey)),
+    hostKey: verify,
   });
   tunnel.closed.catch(() => {});
   tunnels.push(tunnel);
@@ -170,6 +178,23 @@ describe("workers", () => {
     expect((await closed).client).toBe(client);
     expect(client.bytesIn).toBeGreaterThan(100_000);
     expect(forwarding.bytesOut).toBe(100_000);
+  });
+
+  it("report the description of a DISCONNECT, as a host without workers does (RFC 4253 11.1)", async () => {
+    const alone = await start({ workers: undefined });
+    try {
+      const reasons: (SshError | undefined)[] = [];
+      for (const to of [alone, host]) {
+        const closed = nextEvent(to, "clientclosed");
+        await expect(tunnelTo(to, "test", password("secret"), () => false)).rejects.toMatchObject({ code: "hostkey" });
+        reasons.push((await closed).reason);
+      }
+      const [expected, reason] = reasons.map((one) => [one?.code, one?.message, one?.reason, one?.description]);
+      expect(expected).toEqual(["disconnected", expect.any(String), 9, expect.stringMatching(/./)]);
+      expect(reason).toEqual(expected);
+    } finally {
+      await alone.close({ drainMs: 0 });
+    }
   });
 
   it("run the functions of the options in the process that made them", async () => {
@@ -349,8 +374,21 @@ it("lets channels in workers end before it closes, and then ends the workers", a
 it("runs the package itself in the workers by default, without the text of --eval", () => {
   const program = fileURLToPath(new URL("host-workers/default.mjs", import.meta.url));
   const text = `await import(${JSON.stringify(pathToFileURL(program).href)})`;
-  const args = ["--input-type=module", "--eval", text];
+  const args = ["--input-type", "module", "--eval", text];
   expect(execFileSync(process.execPath, args, { encoding: "utf8", timeout: 25_000 })).toBe("2 workers, 2 clients");
+});
+
+it("passes the options of Node.js on to workers, without those that stop a process or are its program", () => {
+  const { execArgv } = process;
+  const inspect = ["--inspect-brk", "--inspect-port", "9230", "--inspect=127.0.0.1:0"];
+  const program = ["--input-type", "module", "-p", "1 + 1", "--eval", "text", "--watch-path", "src", "--test"];
+  const passed = ["--max-semi-space-size=1", "--conditions", "production", "-r", "./setup.cjs"];
+  try {
+    process.execArgv = [...inspect, ...passed.slice(0, 3), ...program, ...passed.slice(3)];
+    expect(workerExecArgv()).toEqual(passed);
+  } finally {
+    process.execArgv = execArgv;
+  }
 });
 
 describe("options that workers cannot have", () => {
@@ -361,8 +399,21 @@ describe("options that workers cannot have", () => {
       { algorithms: { ciphers: compatibleAlgorithms.ciphers } },
       "expected algorithms.ciphers of this package with workers",
     ],
-    ["no worker", { workers: 0 }, "expected workers"],
-    ["half a worker", { workers: 1.5 }, "expected workers"],
+    ["no worker", { workers: 0 }, 'expected workers to be "auto" or an integer from 1 to 1024, got 0'],
+    ["half a worker", { workers: 1.5 }, "from 1 to 1024, got 1.5"],
+    ["a word", { workers: "many" as "auto" }, 'expected workers to be "auto" or an integer from 1 to 1024, got "many"'],
+    ["a count that is too large", { workers: { count: 1025 } }, "expected workers.count to be"],
+    ["no count", { workers: {} as { count: number } }, "from 1 to 1024, got undefined"],
+    [
+      "a command that is no list",
+      { workers: { count: 1, command: "worker.mjs" as never } },
+      "expected workers.command to be an array of strings, got a string",
+    ],
+    [
+      "a command with a number",
+      { workers: { count: 1, command: [worker, 1 as never] } },
+      "expected workers.command to be an array of strings, got an array",
+    ],
     ["an unknown setting", { workers: { count: 1, threads: 2 } as { count: number } }, "threads"],
   ];
   it.each(wrong)("are refused: %s", (_name, options, message) => {

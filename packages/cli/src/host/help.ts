@@ -29,7 +29,7 @@ export const hostHelp: CommandHelp = {
     {
       long: "workers",
       argument: "number",
-      text: "Processes that serve the clients, in place of `workers` of the configuration: a number, or auto for one per core. Default: 1.",
+      text: "Processes that serve the clients, in place of `workers` of the configuration: a number, or auto for one per core. Default: 1: no worker processes.",
     },
     { short: "f", argument: "file", text: "A configuration in the form of sshd_config(5).", completes: "file" },
     { short: "t", text: "Checks the configuration and the host keys, and exits." },

@@ -1,5 +1,5 @@
 /** Runs `postern host`. @module */
-import type { HostWorkersOptions } from "@postern/node";
+import { type HostWorkersOptions, workerExecArgv } from "@postern/node";
 import { usageOf } from "../help/labels.ts";
 import { versionLine } from "../version.ts";
 import { type HostCommandLine, HostUsageError, parseHostCommandLine } from "./command-line.ts";
@@ -120,7 +120,7 @@ function workersOf({ workers, debug }: HostCommandLine, setup: HostSetup): HostW
   const count = workers ?? setup.workers;
   const [, program] = process.argv;
   if (count === undefined || count === 1 || debug > 0 || program === undefined) return undefined;
-  return { count, command: [...process.execArgv, program, "host", "worker"] };
+  return { count, command: [...workerExecArgv(), program, "host", "worker"] };
 }
 
 function levelOf({ quiet, debug }: HostCommandLine, configured: string): string {

@@ -22,7 +22,7 @@ export function describeConnection(kind: string, facts: ConnectionFacts): string
   return undefined;
 }
 
-/** Node.js counts no packets, and a forwarding has no name on its channel. */
+/** ssh lists each channel; Postern keeps no list with names. */
 export function describeChannels({ channelCount }: SshConnection): string {
   return linesOf(["The following connections are open:", `${channelCount} channels, forwardings included`]);
 }

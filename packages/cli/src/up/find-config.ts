@@ -1,6 +1,7 @@
 /** Finds the configuration of a command line, and its control socket. @module */
 import { existsSync } from "node:fs";
 import { extname, resolve } from "node:path";
+import { sanitizeText } from "@postern/wire";
 import { UsageError } from "../help/usage-error.ts";
 import { defaultFiles, readConfig } from "./config/read-config.ts";
 import { socketPaths } from "./control/socket-path.ts";
@@ -13,6 +14,11 @@ export function findConfig(command: string, given: string | undefined): string {
     throw new UsageError(command, `expected ${names} in this folder, or --config, got none of them`);
   }
   return resolve(file);
+}
+
+/** @throws UsageError if the configuration is missing */
+export function expectConfig(command: string, file: string): void {
+  if (!existsSync(file)) throw new UsageError(command, `expected a configuration, got no file ${sanitizeText(file)}`);
 }
 
 /**

@@ -2,7 +2,7 @@
 import { parseOptions } from "../help/parse-options.ts";
 import { askControl, NotRunning } from "./control/client.ts";
 import type { ControlRequest } from "./control/protocol.ts";
-import { findConfig, findSockets, isModule } from "./find-config.ts";
+import { expectConfig, findConfig, findSockets, isModule } from "./find-config.ts";
 import { downHelp, statusHelp } from "./help.ts";
 import { formatStatus, isOpen, type UpStatus } from "./status.ts";
 
@@ -39,7 +39,10 @@ async function ask(
   try {
     return await askControl(await findSockets(file, process.env), request, timeoutMs);
   } catch (error) {
-    if (!(error instanceof NotRunning) || !isModule(file)) throw error;
+    if (!(error instanceof NotRunning)) throw error;
+    // A process may still run after its configuration was removed.
+    expectConfig(command, file);
+    if (!isModule(file)) throw error;
     throw new NotRunning(`${error.message}: if the module sets a control socket, name it with --control`);
   }
 }

@@ -6,7 +6,7 @@ import { createLogSink } from "../system/log.ts";
 import { createNotifier } from "../system/notify.ts";
 import { runAgain } from "../system/run-again.ts";
 import { readConfig } from "./config/read-config.ts";
-import { findConfig } from "./find-config.ts";
+import { expectConfig, findConfig } from "./find-config.ts";
 import { upHelp } from "./help.ts";
 import { startUp } from "./up.ts";
 
@@ -16,6 +16,7 @@ export async function runUp(args: readonly string[]): Promise<number> {
   const { config: given, log: format = "text", "log-file": logFile } = values as Readonly<Record<string, string>>;
   if (format !== "text" && format !== "json") throw new UsageError("up", "expected --log text or --log json");
   const file = findConfig("up", given);
+  expectConfig("up", file);
   const config = await readConfig(file);
   if (values.check === true) return 0;
   const sink = createLogSink({ format, file: logFile, level: config.log?.level });

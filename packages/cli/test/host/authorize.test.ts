@@ -222,57 +222,60 @@ it("opens no file of a user but a regular one, because opening a device has effe
   server.close();
 });
 
-describe.skipIf(uid !== 0)("a file of another user, which a host of root reads with the rights of the user", () => {
-  const shared = mkdtempSync(join(tmpdir(), "postern-users-"));
-  afterAll(() => rmSync(shared, { recursive: true }));
-  chmodSync(shared, 0o755);
-  const read = createUserFiles();
-  const account = async (): Promise<Account> => {
-    const found = (await systemAccounts().find("nobody")) ?? (await systemAccounts().find("daemon"));
-    return { ...(found as Account), home: shared };
-  };
-  const write = async (name: string, owner: "root" | "user", mode = 0o600): Promise<string> => {
-    const file = join(shared, name);
-    const { uid: id, gid } = await account();
-    writeFileSync(file, name);
-    chmodSync(file, mode);
-    if (owner === "user") chownSync(file, id, gid);
-    return file;
-  };
-  const attempt = async (file: string, isStrict = true): Promise<string> =>
-    read({ path: file, account: await account(), isStrict }).catch(
-      ({ code, message }: NodeJS.ErrnoException) => code ?? message,
-    );
+describe.skipIf(uid !== 0)(
+  "a file of another user, which a host that runs as root reads with the rights of the user",
+  () => {
+    const shared = mkdtempSync(join(tmpdir(), "postern-users-"));
+    afterAll(() => rmSync(shared, { recursive: true }));
+    chmodSync(shared, 0o755);
+    const read = createUserFiles();
+    const account = async (): Promise<Account> => {
+      const found = (await systemAccounts().find("nobody")) ?? (await systemAccounts().find("daemon"));
+      return { ...(found as Account), home: shared };
+    };
+    const write = async (name: string, owner: "root" | "user", mode = 0o600): Promise<string> => {
+      const file = join(shared, name);
+      const { uid: id, gid } = await account();
+      writeFileSync(file, name);
+      chmodSync(file, mode);
+      if (owner === "user") chownSync(file, id, gid);
+      return file;
+    };
+    const attempt = async (file: string, isStrict = true): Promise<string> =>
+      read({ path: file, account: await account(), isStrict }).catch(
+        ({ code, message }: NodeJS.ErrnoException) => code ?? message,
+      );
 
-  it("is read if it belongs to the user, or the user may read it", async () => {
-    expect(await attempt(await write("own", "user"))).toBe("own");
-    expect(await attempt(await write("public", "root", 0o644))).toBe("public");
-    expect(await attempt(await write("group", "user", 0o620))).toContain("bad ownership or modes for file");
-    expect(await attempt(join(shared, "none"))).toBe("ENOENT");
-    expect(await attempt("/dev/null", false)).toContain("is not a regular file");
-  });
+    it("is read if it belongs to the user, or the user may read it", async () => {
+      expect(await attempt(await write("own", "user"))).toBe("own");
+      expect(await attempt(await write("public", "root", 0o644))).toBe("public");
+      expect(await attempt(await write("group", "user", 0o620))).toContain("bad ownership or modes for file");
+      expect(await attempt(join(shared, "none"))).toBe("ENOENT");
+      expect(await attempt("/dev/null", false)).toContain("is not a regular file");
+    });
 
-  it("is refused if only root may read it, so that no link reveals which keys it has", async () => {
-    const file = await write("secret", "root");
-    symlinkSync(file, join(shared, "link"));
-    expect(await attempt(join(shared, "link"))).toBe("EACCES");
-    expect(await attempt(join(shared, "link"), false)).toBe("EACCES");
-    expect(await read({ path: file, account: { ...(await account()), uid: 0, gid: 0 }, isStrict: true })).toBe(
-      "secret",
-    );
-  });
+    it("is refused if only root may read it, so that no link reveals which keys it has", async () => {
+      const file = await write("secret", "root");
+      symlinkSync(file, join(shared, "link"));
+      expect(await attempt(join(shared, "link"))).toBe("EACCES");
+      expect(await attempt(join(shared, "link"), false)).toBe("EACCES");
+      expect(await read({ path: file, account: { ...(await account()), uid: 0, gid: 0 }, isStrict: true })).toBe(
+        "secret",
+      );
+    });
 
-  it("is read for many logins and users at the same time", async () => {
-    const file = await write("many", "user", 0o644);
-    const user = await account();
-    const readByTwo = createUserFiles(2);
-    const ids = Array.from({ length: 12 }, (_, index) => user.uid - (index % 4));
-    const texts = await Promise.all(
-      ids.map((id) => readByTwo({ path: file, account: { ...user, uid: id }, isStrict: false })),
-    );
-    expect(new Set(texts)).toEqual(new Set(["many"]));
-  });
-});
+    it("is read for many logins and users at the same time", async () => {
+      const file = await write("many", "user", 0o644);
+      const user = await account();
+      const readByTwo = createUserFiles(2);
+      const ids = Array.from({ length: 12 }, (_, index) => user.uid - (index % 4));
+      const texts = await Promise.all(
+        ids.map((id) => readByTwo({ path: file, account: { ...user, uid: id }, isStrict: false })),
+      );
+      expect(new Set(texts)).toEqual(new Set(["many"]));
+    });
+  },
+);
 
 describe("a login with a certificate", () => {
   const config = `TrustedUserCAKeys ${path("ca.pub")}\n`;

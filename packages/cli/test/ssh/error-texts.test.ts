@@ -44,6 +44,7 @@ const settings = [
   "RekeyLimit=1",
   "RekeyLimit=abc",
   "AddKeysToAgent=x",
+  "AddKeysToAgent=confirm xx",
   "Ciphers=nonsense",
   "MACs=nonsense",
   "HostKeyAlgorithms=nonsense",

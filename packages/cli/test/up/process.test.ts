@@ -163,6 +163,19 @@ describe("the process of postern up", () => {
     expect(host.clients).toEqual([]);
   });
 
+  it.each(["up", "status", "down"])(
+    "reports to %s that the configuration is missing, whatever its name",
+    async (command) => {
+      const folder = temporaryFolder();
+      for (const name of ["nope", "nope.json", "nope.mjs"]) {
+        const file = join(folder, name);
+        const { status, stderr } = await ask(folder, [command, "--config", name]);
+        const lines = [`postern: expected a configuration, got no file ${file}`, `Try: postern ${command} --help`, ""];
+        expect([status, stderr]).toEqual([255, lines.join("\n")]);
+      }
+    },
+  );
+
   it.skipIf(spawnSync("script", ["--version"]).error !== undefined)("ends when its terminal is closed", async () => {
     const { host, folder } = await oneTunnel();
     const line = `exec ${process.execPath} ${program} up`;

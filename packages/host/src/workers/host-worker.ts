@@ -6,7 +6,7 @@ import { HostWorkerEvent } from "../events.ts";
 import type { HostContext } from "../host-context.ts";
 import type { CheckedHostOptions } from "../options.ts";
 import type { Address } from "../platform.ts";
-import { Link, type SendMessage } from "./link.ts";
+import { Link, passedError, type SendMessage } from "./link.ts";
 import type { AlgorithmLists, PassedOptions, PrimaryFunctions, UserUsage, WorkerFunctions } from "./messages.ts";
 import { RemoteClient } from "./remote-client.ts";
 
@@ -78,13 +78,13 @@ export class HostWorker {
     this.#paths.clear();
     this.#recordUsage([...this.#usage.keys()].map((user) => [user, 0, 0]));
     for (const [id, client] of this.clients) {
-      client.ended({ code: "closed", message: reason, reason: undefined }, undefined);
+      client.ended(passedError(error), undefined);
       this.#left(id, client);
     }
   }
 
   /** Sends the memory of other processes, and what users of this worker have there. */
-  sendElsewhere(users: Iterable<string>): void {
+  sendUsageOfOthers(users: Iterable<string>): void {
     const { budget } = this.#context.host;
     const rows: UserUsage[] = [];
     for (const user of users) {
@@ -93,7 +93,7 @@ export class HostWorker {
       const here = this.#usage.get(user) ?? { memory: 0, channels: 0 };
       rows.push([user, all.memory - here.memory, all.channels - here.channels]);
     }
-    this.#link.notify("elsewhere", [budget.memory - this.#memory, rows]);
+    this.#link.notify("usageOfOthers", [budget.memory - this.#memory, rows]);
   }
 
   #functions(): PrimaryFunctions {
@@ -122,7 +122,7 @@ export class HostWorker {
           if (!client.loggedIn(account, login, peer)) return;
           this.#users.set(account, (this.#users.get(account) ?? 0) + 1);
           // Before the answer to the client's first request, so that it counts.
-          this.sendElsewhere([account]);
+          this.sendUsageOfOthers([account]);
           this.#context.usageChanged([account]);
         }),
       // An error of a permission function does not permit.
@@ -192,6 +192,8 @@ const exchangeMs = 10;
 
 /** The workers of a host. */
 export class HostWorkers {
+  /** The algorithms that workers know. */
+  readonly known: Algorithms;
   readonly #host: HostContext;
   readonly #paths: PathReservations;
   readonly #all = new Set<HostWorker>();
@@ -199,18 +201,16 @@ export class HostWorkers {
   readonly #signers = new Map<string, Signer>();
   readonly #changed = new Set<string>();
 
-  readonly #known: Algorithms;
-
   constructor(host: HostContext, paths: PathReservations, known: Algorithms) {
     this.#host = host;
     this.#paths = paths;
-    this.#known = known;
+    this.known = known;
     this.#addSigners();
   }
 
   /** Adds a worker process. `send` passes messages to it. */
   add(send: SendMessage): HostWorker {
-    const worker: HostWorker = new HostWorker(
+    const worker = new HostWorker(
       {
         host: this.#host,
         paths: this.#paths,
@@ -221,7 +221,7 @@ export class HostWorkers {
     );
     this.#all.add(worker);
     worker.configure(this.#host.options);
-    worker.sendElsewhere([]);
+    worker.sendUsageOfOthers([]);
     return worker;
   }
 
@@ -230,11 +230,6 @@ export class HostWorkers {
     this.#all.delete(worker);
     this.#host.emit(new HostWorkerEvent(pid, reason));
     worker.ended(`the worker process ended: ${reason}`);
-  }
-
-  /** @throws SshError `misuse` for options that workers cannot have */
-  check(options: CheckedHostOptions): void {
-    checkWorkerOptions(options, this.#known);
   }
 
   /** The options were replaced. */
@@ -252,7 +247,7 @@ export class HostWorkers {
       const timer = setTimeout(() => {
         const changed = [...this.#changed];
         this.#changed.clear();
-        for (const worker of this.#all) worker.sendElsewhere(changed);
+        for (const worker of this.#all) worker.sendUsageOfOthers(changed);
       }, exchangeMs);
       setRef(timer, false);
     }

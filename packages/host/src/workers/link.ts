@@ -10,6 +10,7 @@ export interface PassedError {
   readonly code: SshErrorCode | undefined;
   readonly message: string;
   readonly reason: number | undefined;
+  readonly description: string | undefined;
 }
 
 type Functions = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
@@ -104,11 +105,17 @@ export class Link<Theirs extends object, Ours extends object> {
 }
 
 export function passedError(error: unknown): PassedError {
+  if (error instanceof SshError) {
+    const { code, message, reason, description } = error;
+    return { code, message, reason, description };
+  }
   const { message } = error instanceof Error ? error : { message: String(error) };
-  if (error instanceof SshError) return { code: error.code, message, reason: error.reason };
-  return { code: undefined, message, reason: undefined };
+  return { code: undefined, message, reason: undefined, description: undefined };
 }
 
-export function receivedError({ code, message, reason }: PassedError): SshError {
-  return new SshError(code ?? "closed", message, reason === undefined ? undefined : { reason });
+export function receivedError({ code, message, reason, description }: PassedError): SshError {
+  return new SshError(code ?? "closed", message, {
+    ...(reason !== undefined && { reason }),
+    ...(description !== undefined && { description }),
+  });
 }

@@ -125,6 +125,6 @@ export interface WorkerFunctions {
   answers(id: number, timeoutMs: number): Promise<boolean>;
   drain(id: number, drainMs: number): Promise<void>;
   /** The memory of all clients outside this worker, and the part of users who have clients here. */
-  elsewhere(memory: number, users: readonly UserUsage[]): void;
+  usageOfOthers(memory: number, users: readonly UserUsage[]): void;
   ping(): void;
 }

@@ -12,17 +12,17 @@ import type { LimitName } from "../limits.ts";
 import { type HostLogin, type ProvedKey, plainKey } from "../login-identity.ts";
 import type { Address } from "../platform.ts";
 import { prepareForClient } from "../prepare-for-client.ts";
-import type { TakeoverPlace } from "../takeover.ts";
+import { placeKey, type TakeoverPlace } from "../takeover.ts";
 import { type Link, type PassedError, passedError, receivedError } from "./link.ts";
 import type {
   ClientCounts,
-  ForwardingCounts,
   PassedAttempt,
   PassedDecision,
   PassedForwarding,
   Permission,
   WorkerFunctions,
 } from "./messages.ts";
+import { RemoteForwarding } from "./remote-forwarding.ts";
 
 type WorkerLink = Pick<Link<WorkerFunctions, object>, "call" | "notify">;
 
@@ -177,14 +177,14 @@ export class RemoteClient implements ServedClient {
 
   /** Whether the client is permitted something. Nothing is to one that is being disconnected. */
   may(permission: Permission, place: readonly [string, number] | readonly [string]): boolean {
-    const grants = this.#isIn ? this.#attempts.accepted?.grants : undefined;
+    const grants = this.#mayUseHost ? this.#attempts.accepted?.grants : undefined;
     if (grants === undefined) return false;
     const [first, port = 0] = place;
     return grants[permission](first, port);
   }
 
   takePort(): Exceeded | undefined {
-    if (!this.#isIn) return { reason: "the client is being disconnected", limit: undefined };
+    if (!this.#mayUseHost) return { reason: "the client is being disconnected", limit: undefined };
     const exceeded = this.#context.budget.take(this.account, "forwardings");
     if (exceeded === undefined) this.#ports++;
     return exceeded;
@@ -197,17 +197,17 @@ export class RemoteClient implements ServedClient {
   }
 
   holds(place: TakeoverPlace): void {
-    this.#held.set(keyOf(place), place);
+    this.#held.set(placeKey(place), place);
     this.#context.takeovers.opened(this, place);
   }
 
   releases(place: TakeoverPlace): void {
-    if (this.#held.delete(keyOf(place))) this.#context.takeovers.closed(this, place);
+    if (this.#held.delete(placeKey(place))) this.#context.takeovers.closed(this, place);
   }
 
   async takeOver(place: TakeoverPlace): Promise<boolean> {
     const { takeover } = this.#context.options;
-    return this.#isIn && takeover !== false && (await this.#context.takeovers.free(this, place, takeover));
+    return this.#mayUseHost && takeover !== false && (await this.#context.takeovers.free(this, place, takeover));
   }
 
   async urlOf(passed: PassedForwarding): Promise<string | undefined> {
@@ -268,7 +268,7 @@ export class RemoteClient implements ServedClient {
   }
 
   /** Whether the client has logged in and may stay. */
-  get #isIn(): boolean {
+  get #mayUseHost(): boolean {
     return this.#login !== undefined && !this.#isDropped && !this.#hasEnded;
   }
 
@@ -283,36 +283,4 @@ export class RemoteClient implements ServedClient {
   async #disconnect(call: () => Promise<void>): Promise<void> {
     if (!this.#hasEnded) await Promise.race([call().catch(() => {}), this.#ended.promise]);
   }
-}
-
-/** A forwarding of a client in a worker. */
-class RemoteForwarding implements HostForwarding {
-  readonly address: string;
-  readonly port: number;
-  readonly path: string | undefined;
-  readonly hosts: readonly string[];
-  url: string | undefined;
-  visitors = 0;
-  open = 0;
-  bytesIn = 0;
-  bytesOut = 0;
-
-  constructor({ address, port, path, hosts, url }: PassedForwarding) {
-    this.address = address;
-    this.port = port;
-    this.path = path;
-    this.hosts = hosts;
-    this.url = url;
-  }
-
-  count({ visitors, open, bytesIn, bytesOut }: ForwardingCounts): void {
-    this.visitors = visitors;
-    this.open = open;
-    this.bytesIn = bytesIn;
-    this.bytesOut = bytesOut;
-  }
-}
-
-function keyOf({ port, path = String(port) }: TakeoverPlace): string {
-  return path;
 }

@@ -1,34 +1,28 @@
 /** The part of a host that runs in a worker: the connections of its clients, their ports and their visitors. @module */
 import type { Algorithms, Signer } from "@postern/crypto";
 import { createFingerprint } from "@postern/keys";
-import { type BytePipe, type LoginAttempt, onAbort, setRef } from "@postern/ssh";
+import { type BytePipe, setRef } from "@postern/ssh";
 import { type Bytes, SshError } from "@postern/wire";
 import type { HostForwarding } from "../client-view.ts";
 import { type HostEvent, HostForwardingEvent, HostVisitorEvent, LoginEvent, RefusalEvent } from "../events.ts";
 import { Client } from "../host-client.ts";
 import type { ClientContext } from "../host-context.ts";
-import type { LoginDecider } from "../login-decider.ts";
-import type { ClientGrants } from "../permissions.ts";
 import type { HostPlatform } from "../platform.ts";
 import type { TakeoverClient } from "../takeover.ts";
 import { Link, passedError, receivedError, type SendMessage } from "./link.ts";
 import type {
   ClientCounts,
   ForwardingCounts,
-  PassedAttempt,
-  PassedDecision,
   PassedForwarding,
   PassedOptions,
-  Permission,
   PrimaryFunctions,
   WorkerFunctions,
 } from "./messages.ts";
+import { type PrimaryLink, RemoteDecider } from "./remote-decider.ts";
 import { WorkerBudget } from "./worker-budget.ts";
 
 /** How often the counters of clients are reported. */
 const countsMs = 1_000;
-
-type PrimaryLink = Link<PrimaryFunctions, WorkerFunctions>;
 
 /** The platform of a worker. */
 export interface WorkerPlatform extends HostPlatform {
@@ -98,9 +92,9 @@ export class WorkerHost {
       drop: async (id, reason) => await of(id).drop(receivedError(reason)),
       answers: async (id, timeoutMs) => await of(id).answers(timeoutMs),
       drain: async (id, drainMs) => await of(id).drain(drainMs),
-      elsewhere: (memory, users) => {
-        this.#budget.memoryElsewhere = memory;
-        for (const user of users) this.#budget.setElsewhere(...user);
+      usageOfOthers: (memory, users) => {
+        this.#budget.memoryOfOthers = memory;
+        for (const user of users) this.#budget.setUsageOfOthers(...user);
       },
       ping: () => {},
     };
@@ -237,85 +231,7 @@ export class WorkerHost {
   }
 }
 
-/** Passes the login attempts of one client to the primary. */
-class RemoteDecider implements LoginDecider {
-  authorityKeys: LoginDecider["authorityKeys"] = [];
-  accepted: LoginDecider["accepted"];
-  /** The primary has them. */
-  readonly keys: LoginDecider["keys"] = [];
-  readonly #id: number;
-  readonly #link: PrimaryLink;
-  #attempt: LoginAttempt | undefined;
-
-  constructor(id: number, link: PrimaryLink) {
-    this.#id = id;
-    this.#link = link;
-  }
-
-  async authenticate(attempt: LoginAttempt): Promise<PassedDecision["decision"]> {
-    const { signal } = attempt;
-    this.#attempt = attempt;
-    const stopListening = onAbort(signal, () => this.#link.notify("abandoned", [this.#id]));
-    try {
-      const { decision, accepted } = await this.#link.call("authenticate", this.#id, passedAttempt(attempt));
-      if (!signal.aborted) this.accepted = accepted && { method: accepted.method, grants: this.#grants(accepted) };
-      return decision;
-    } catch {
-      return false;
-    } finally {
-      stopListening();
-    }
-  }
-
-  /** Asks the client whose attempt is being decided. */
-  async ask(request: Parameters<WorkerFunctions["ask"]>[1]): Promise<readonly string[]> {
-    if (this.#attempt?.method !== "keyboard-interactive") {
-      throw new SshError("misuse", "expected ask to be called during its attempt, and once at a time");
-    }
-    return await this.#attempt.ask(request);
-  }
-
-  /** The primary judges offences. */
-  offence(): ReturnType<LoginDecider["offence"]> {
-    return "noAuth";
-  }
-
-  #grants({ gatewayPorts, lowestPort }: NonNullable<PassedDecision["accepted"]>): ClientGrants {
-    const may = async (
-      permission: Permission,
-      place: readonly [string, number] | readonly [string],
-    ): Promise<boolean> => await this.#link.call("may", this.#id, permission, place);
-    return {
-      gatewayPorts,
-      lowestPort,
-      mayListen: (...place) => may("mayListen", place),
-      mayOpen: (...place) => may("mayOpen", place),
-      mayListenPath: (...place) => may("mayListenPath", place),
-      mayOpenPath: (...place) => may("mayOpenPath", place),
-    };
-  }
-}
-
 const noCounts: ClientCounts = { bytesIn: 0, bytesOut: 0, channels: 0, rekeys: 0, forwardings: [] };
-
-/** Returns the parts of an attempt that can be copied. */
-function passedAttempt(attempt: LoginAttempt): PassedAttempt {
-  const { user, passed } = attempt;
-  switch (attempt.method) {
-    case "none":
-      return { method: attempt.method, user, passed };
-    case "password":
-      return { method: attempt.method, user, passed, password: attempt.password };
-    case "publickey": {
-      const { method, publicKey, algorithm, proved, securityKey } = attempt;
-      return { method, user, passed, publicKey: copyOf(publicKey), algorithm, proved, securityKey };
-    }
-    case "keyboard-interactive":
-      return { method: attempt.method, user, passed, submethods: attempt.submethods };
-    default:
-      return attempt satisfies never;
-  }
-}
 
 function countsOfForwarding({ visitors, open, bytesIn, bytesOut }: HostForwarding): ForwardingCounts {
   return { visitors, open, bytesIn, bytesOut };
@@ -324,9 +240,4 @@ function countsOfForwarding({ visitors, open, bytesIn, bytesOut }: HostForwardin
 /** Returns the algorithms with these names. */
 function named<One extends { readonly name: string }>(names: readonly string[], all: readonly One[]): readonly One[] {
   return names.flatMap((name) => all.find((one) => one.name === name) ?? []);
-}
-
-/** A view would carry the whole buffer behind it. */
-function copyOf(bytes: Bytes): Bytes {
-  return bytes.slice();
 }

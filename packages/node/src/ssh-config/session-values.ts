@@ -64,7 +64,7 @@ export function addKeysToAgent(line: ConfigLine): SshConfigAddKeysToAgent {
   const mode = ({ true: "yes", false: "no" } as const)[lower] ?? lower;
   if (mode === "yes" || mode === "no" || mode === "ask" || mode === "confirm") {
     if (lifetime !== undefined && mode !== "confirm") throw configError(line, "unsupported option");
-    return { mode, lifetime: lifetime === undefined ? 0 : seconds(line, lifetime, "unsupported option") };
+    return { mode, lifetime: lifetime === undefined ? 0 : seconds(line, lifetime) };
   }
   if (lifetime !== undefined) throw configError(line, "unsupported option");
   return { mode: "yes", lifetime: seconds(line, first, "unsupported option") };

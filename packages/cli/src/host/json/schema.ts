@@ -117,7 +117,7 @@ export const hostSchema: RootSchema = {
     ),
     workers: {
       description:
-        "Processes that serve the clients. `auto` is one for each core. Default: 1. A change needs a restart of the host.",
+        "Processes that serve the clients. `auto` is one for each core. Default: 1: no worker processes. A change needs a restart of the host.",
       anyOf: [whole("Their number.", 1, 1024), choice("One for each core.", ["auto"])],
     },
     hostKeys: list(

@@ -1,7 +1,7 @@
 /** Decides about logins as sshd_config(5) says. Users are those of the system; their keys are in files. @module */
 import { readFile } from "node:fs/promises";
 import { restrict } from "@postern/host";
-import { formatPublicKey, keyType, parsePublicKey, parseRevokedKeys } from "@postern/keys";
+import { keyType, parseRevokedKeys } from "@postern/keys";
 import {
   type Authorize,
   algorithms,
@@ -10,11 +10,12 @@ import {
   type HostLoginAttempt,
   type Permissions,
 } from "@postern/node";
-import { type Bytes, Reader, toBase64 } from "@postern/wire";
+import { type Bytes, Reader } from "@postern/wire";
 import type { HostConnection, HostConnections } from "../connections.ts";
 import type { HostLogger } from "../logger.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { selectNames } from "./algorithm-names.ts";
+import { linesWith, trustedAuthorities } from "./key-lines.ts";
 import { type MatchSubject, matchesList, matchesUser } from "./match.ts";
 import type { Settings, SshdConfig } from "./parse.ts";
 import { permissionsOf } from "./permissions.ts";
@@ -28,9 +29,6 @@ export interface SystemPolicy {
   readonly connections: HostConnections;
   readonly logger: HostLogger;
 }
-
-/** Lines of a user's file that one key is looked up in. */
-const mostLines = 256;
 
 type KeyAttempt = Extract<HostLoginAttempt, { readonly method: "publickey" }>;
 
@@ -194,7 +192,7 @@ async function grantedByKey(
       return undefined;
     }
   };
-  const trusted = await trustedAuthorities(attempt, login, read, logger);
+  const trusted = await trustedAuthorities(attempt.certificate, settings, read, logger);
   const byAuthority = trusted?.permissions(attempt.publicKey, use);
   if (byAuthority !== undefined) return verified(byAuthority, attempt, login);
   for (const name of wordsOf(settings, "AuthorizedKeysFile")) {
@@ -217,75 +215,6 @@ function verified(granted: Permissions, attempt: KeyAttempt, { settings }: Login
 
 function requiresTouch(settings: Settings): boolean {
   return wordsOf(settings, "PubkeyAuthOptions").includes("touch-required");
-}
-
-/** TrustedUserCAKeys with AuthorizedPrincipalsFile, as lines of an authorized_keys file. */
-async function trustedAuthorities(
-  { certificate }: KeyAttempt,
-  { settings }: Login,
-  read: (name: string) => Promise<string | undefined>,
-  logger: HostLogger,
-): Promise<ReturnType<typeof authorizedKeys> | undefined> {
-  const file = fileOf(settings, "TrustedUserCAKeys");
-  if (certificate === undefined || file === undefined) return undefined;
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) {
-    logger.write("ERROR", `Could not open trusted user CA keys ${file}`);
-    return undefined;
-  }
-  const isTrusted = text.split(/\r?\n/).some((line) => isLineOf(line, certificate.signatureKey));
-  if (!isTrusted) return undefined;
-  const authority = formatPublicKey(certificate.signatureKey);
-  const principalsFile = fileOf(settings, "AuthorizedPrincipalsFile");
-  if (principalsFile === undefined) return authorizedKeys(`cert-authority ${authority}`);
-  const lines = (await read(principalsFile))?.split(/\r?\n/) ?? [];
-  const own = lines.flatMap((line) => principalLine(line, authority, certificate.principals) ?? []);
-  return authorizedKeys(own.slice(0, mostLines));
-}
-
-function isLineOf(line: string, key: Bytes): boolean {
-  try {
-    const { blob } = parsePublicKey(line);
-    return blob.length === key.length && blob.every((byte, index) => byte === key[index]);
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Returns the lines that may have a key. Reading all lines of a user's file could take seconds, in which the host
- * serves no other client.
- */
-function linesWith(key: Bytes, text: string): readonly string[] {
-  // Without the last characters, which may have padding.
-  const base64 = toBase64(key).slice(0, -4);
-  return text
-    .split(/[\r\n]/)
-    .filter((line) => line.includes(base64))
-    .slice(0, mostLines);
-}
-
-/** A line of an AuthorizedPrincipalsFile: options, if there are some, and a name, which the certificate must have. */
-function principalLine(line: string, authority: string, principals: readonly string[]): string | undefined {
-  // The time of an expression for the end of a line would grow with the square of its spaces.
-  const text = line.trim();
-  if (text === "" || text.startsWith("#")) return undefined;
-  const [, options = "", name = ""] = /^(.*[ \t])?([^ \t]+)$/.exec(text) ?? [];
-  if (!principals.includes(name) || /[",\\]/.test(name)) return undefined;
-  if (hasOpenSpace(options.trim())) return undefined;
-  const before = options.trim() === "" ? "" : `${options.trim()},`;
-  return `${before}cert-authority,principals="${name}" ${authority}`;
-}
-
-/** Whether there is a space outside of quotes. It ends the options of a key: the line would be one of another key. */
-function hasOpenSpace(options: string): boolean {
-  let isQuoted = false;
-  for (let i = 0; i < options.length; i++) {
-    const char = options[i];
-    if (char === '"' && options[i - 1] !== "\\") isQuoted = !isQuoted;
-    else if (!isQuoted && (char === " " || char === "\t")) return true;
-  }
-  return false;
 }
 
 function refuse(attempt: HostLoginAttempt, reason: string): false {

@@ -36,9 +36,9 @@ const timeoutMs = 10_000;
 
 /**
  * Returns a function that reads files as sshd does: with the user ID and the groups of their user. Otherwise a user
- * could make a link to a file that only root may read, and learn whether a key is in it. Node.js cannot change its user
- * for a while, so a host of root starts a process that becomes the user for good. Only files of root, and all files if
- * the host does not run as root, are read by the host itself. `maxReaders` processes run at the same time.
+ * could make a link to a file that only root may read, and learn whether a key is in it. Changing the user of the host
+ * process would affect its other work, so a separate process takes the user's rights. Only files of root, and all files
+ * if the host does not run as root, are read by the host itself. `maxReaders` processes run at the same time.
  */
 export function createUserFiles(maxReaders = 16): ReadUserFile {
   const readers = new Map<string, Reader>();

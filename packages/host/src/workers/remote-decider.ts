@@ -1,0 +1,93 @@
+/** The decisions about logins, as a worker gets them from the primary. @module */
+import { type LoginAttempt, onAbort } from "@postern/ssh";
+import { type Bytes, SshError } from "@postern/wire";
+import type { LoginDecider } from "../login-decider.ts";
+import type { ClientGrants } from "../permissions.ts";
+import type { Link } from "./link.ts";
+import type { PassedAttempt, PassedDecision, Permission, PrimaryFunctions, WorkerFunctions } from "./messages.ts";
+
+/** Calls the functions of the primary. */
+export type PrimaryLink = Link<PrimaryFunctions, WorkerFunctions>;
+
+/** Passes the login attempts of one client to the primary. */
+export class RemoteDecider implements LoginDecider {
+  authorityKeys: LoginDecider["authorityKeys"] = [];
+  accepted: LoginDecider["accepted"];
+  /** The primary has them. */
+  readonly keys: LoginDecider["keys"] = [];
+  readonly #id: number;
+  readonly #link: PrimaryLink;
+  #attempt: LoginAttempt | undefined;
+
+  constructor(id: number, link: PrimaryLink) {
+    this.#id = id;
+    this.#link = link;
+  }
+
+  async authenticate(attempt: LoginAttempt): Promise<PassedDecision["decision"]> {
+    const { signal } = attempt;
+    this.#attempt = attempt;
+    const stopListening = onAbort(signal, () => this.#link.notify("abandoned", [this.#id]));
+    try {
+      const { decision, accepted } = await this.#link.call("authenticate", this.#id, passedAttempt(attempt));
+      if (!signal.aborted) this.accepted = accepted && { method: accepted.method, grants: this.#grants(accepted) };
+      return decision;
+    } catch {
+      return false;
+    } finally {
+      stopListening();
+    }
+  }
+
+  /** Asks the client whose attempt is being decided. */
+  async ask(request: Parameters<WorkerFunctions["ask"]>[1]): Promise<readonly string[]> {
+    if (this.#attempt?.method !== "keyboard-interactive") {
+      throw new SshError("misuse", "expected ask to be called during its attempt, and once at a time");
+    }
+    return await this.#attempt.ask(request);
+  }
+
+  /** The primary judges offences. */
+  offence(): ReturnType<LoginDecider["offence"]> {
+    return "noAuth";
+  }
+
+  #grants({ gatewayPorts, lowestPort }: NonNullable<PassedDecision["accepted"]>): ClientGrants {
+    const may = async (
+      permission: Permission,
+      place: readonly [string, number] | readonly [string],
+    ): Promise<boolean> => await this.#link.call("may", this.#id, permission, place);
+    return {
+      gatewayPorts,
+      lowestPort,
+      mayListen: (...place) => may("mayListen", place),
+      mayOpen: (...place) => may("mayOpen", place),
+      mayListenPath: (...place) => may("mayListenPath", place),
+      mayOpenPath: (...place) => may("mayOpenPath", place),
+    };
+  }
+}
+
+/** Returns the parts of an attempt that can be copied. */
+function passedAttempt(attempt: LoginAttempt): PassedAttempt {
+  const { user, passed } = attempt;
+  switch (attempt.method) {
+    case "none":
+      return { method: attempt.method, user, passed };
+    case "password":
+      return { method: attempt.method, user, passed, password: attempt.password };
+    case "publickey": {
+      const { method, publicKey, algorithm, proved, securityKey } = attempt;
+      return { method, user, passed, publicKey: copyOf(publicKey), algorithm, proved, securityKey };
+    }
+    case "keyboard-interactive":
+      return { method: attempt.method, user, passed, submethods: attempt.submethods };
+    default:
+      return attempt satisfies never;
+  }
+}
+
+/** A view would carry the whole buffer behind it. */
+function copyOf(bytes: Bytes): Bytes {
+  return bytes.slice();
+}
