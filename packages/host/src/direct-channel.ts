@@ -17,6 +17,9 @@ import { expectClose } from "./slow-peer.ts";
 /** A target: an address, or the path of a UNIX socket. */
 export type DirectTarget = Address | { readonly path: string };
 
+/** Two addresses, whose characters have up to four bytes, and two numbers. */
+const maxSpecificData = 2 * (4 + 4 * Limits.addressCharacters) + 2 * 4;
+
 /** The services of the client that a direct channel uses. */
 export interface DirectChannelContext {
   grants(): ClientGrants | undefined;
@@ -50,21 +53,32 @@ async function connectTo(target: DirectTarget, open: IncomingOpen, context: Dire
     open.refuse(reason, description);
     context.channelRefused(target, description, limit);
   };
-  if (!(await mayOpen(target, context))) {
-    refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "permission denied");
+  // Opens that wait keep their addresses, and the permission may be in another process.
+  if (open.specificData.length > maxSpecificData || placeOf(target).length > Limits.addressCharacters) {
+    const description = `addresses above ${Limits.addressCharacters} characters are not permitted`;
+    refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, description);
     return;
   }
+  // Taken before the first wait, because it bounds the opens that wait.
   const share = context.takeShare();
   if ("reason" in share) {
     refuse(OpenFailureReason.RESOURCE_SHORTAGE, share.reason, share.limit);
+    return;
+  }
+  const giveBack = (): void => {
+    share.channelClosed();
+    share.pipeClosed();
+  };
+  if (!(await mayOpen(target, context))) {
+    giveBack();
+    refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "permission denied");
     return;
   }
   let pipe: BytePipe;
   try {
     pipe = await context.dial(target);
   } catch {
-    share.channelClosed();
-    share.pipeClosed();
+    giveBack();
     // The system's error would reveal the network behind this server.
     refuse(OpenFailureReason.CONNECT_FAILED, "the target could not be reached");
     return;
@@ -89,6 +103,10 @@ async function connectTo(target: DirectTarget, open: IncomingOpen, context: Dire
     pipe.abort(toSshError(error, "closed", "the client disconnected"));
     closed();
   }
+}
+
+function placeOf(target: DirectTarget): string {
+  return "path" in target ? target.path : target.host;
 }
 
 async function mayOpen(target: DirectTarget, context: DirectChannelContext): Promise<boolean> {

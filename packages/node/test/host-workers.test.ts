@@ -152,6 +152,18 @@ describe("workers", () => {
     expect(host.workerPids).toHaveLength(2);
   });
 
+  it.each([
+    ["a function", () => () => {}],
+    ["a URL", () => new URL("https://example.com/")],
+    ["an object with a function", async () => ({ href: () => {} })],
+  ])("forward a port without a URL if `url` returns %s, which no process can pass", async (_what, url) => {
+    host.reload({ url: url as unknown as NonNullable<NodeTunnelHostOptions["url"]> });
+    const opened = nextEvent(host, "forwardingopened");
+    const port = await forwarded(await tunnelTo(host));
+    expect((await opened).forwarding).toMatchObject({ port, url: undefined });
+    expect(await ask(port, "hello")).toBe("hello");
+  });
+
   it("show their clients as one process does: events, forwardings, URL, bytes, metrics", async () => {
     host.reload({ url: ({ port }, { user }) => `https://${user}.example.com:${port}` });
     const events = Promise.all([

@@ -43,9 +43,10 @@ export async function addToAgent({ config, path, passphrase, confirm, debug }: A
     const { text, comment } = await rewritePrivateKey(await readFile(path), { passphrase, newPassphrase: "" });
     const name = comment === "" ? path : comment;
     if (mode === "ask" && !(await confirm(`Add key ${path} (${name}) to agent?`))) return;
-    const request = encodeAddition(privateKey(text), name, { lifetime, confirms: mode === "confirm" });
+    const key = privateKey(text);
+    const request = encodeAddition(key, name, { lifetime, confirms: mode === "confirm" });
+    key.fill(0);
     const answer = await askAgent(socket, request);
-    request.fill(0);
     if (answer !== success) throw new Error("agent refused operation");
     debug(`identity added to agent: ${path}`);
   } catch (error) {
@@ -96,18 +97,27 @@ function encodeAddition(
   return writer.finish();
 }
 
-/** Sends a request. Resolves with the type of the answer. */
+/** Sends a request, and clears it. Resolves with the type of the answer. */
 function askAgent(path: string, request: Bytes): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
     let answer = Buffer.alloc(0);
+    const clear = (): unknown => request.fill(0);
     socket.setTimeout(timeoutMs, () => socket.destroy(new Error("the agent does not answer")));
-    socket.on("error", reject).on("close", () => resolve(answer[4]));
+    let failure: Error | undefined;
+    socket.on("error", (error) => {
+      failure = error;
+    });
+    socket.on("close", () => {
+      clear();
+      if (failure === undefined) resolve(answer[4]);
+      else reject(failure);
+    });
     socket.on("data", (chunk: Buffer) => {
       answer = Buffer.concat([answer, chunk]).subarray(0, 5);
       if (answer.length === 5) socket.destroy();
     });
     socket.write(new Writer(4).uint32(request.length).finish());
-    socket.write(Uint8Array.from(request));
+    socket.write(request, clear);
   });
 }

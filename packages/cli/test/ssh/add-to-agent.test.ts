@@ -1,8 +1,9 @@
 /** AddKeysToAgent with the agent of OpenSSH. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { Socket } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import {
   type Agent,
   isThorough,
@@ -72,6 +73,29 @@ it("lets the agent ask before each use with `confirm`", async () => {
   agent.answer("no");
   const env = { ...process.env, SSH_AUTH_SOCK: agent.path };
   expect(() => execFileSync("ssh-add", ["-q", "-T", `${path}.pub`], { env, stdio: "pipe" })).toThrow(/agent refused/);
+});
+
+it("clears the key that it has sent, and one that it could not send", async () => {
+  const written: Uint8Array[] = [];
+  const write = vi.spyOn(Socket.prototype, "write");
+  try {
+    await add("ed25519", { mode: "yes", lifetime: 60 });
+    const path = dir.file("ed25519-yes-60");
+    const lines: string[] = [];
+    await addToAgent({
+      config: { addKeysToAgent: { mode: "yes", lifetime: 0 }, identityAgent: dir.file("no-agent") },
+      path,
+      passphrase: "secret",
+      confirm: async () => true,
+      debug: (line) => lines.push(line),
+    });
+    expect(lines.join()).toMatch(/^could not add identity to agent: .*ENOENT/);
+    written.push(...write.mock.calls.map(([chunk]) => chunk as Uint8Array).filter(({ length }) => length > 100));
+  } finally {
+    write.mockRestore();
+  }
+  expect(written).toHaveLength(2);
+  for (const chunk of written) expect(chunk.every((byte) => byte === 0)).toBe(true);
 });
 
 it("adds the key of a login, as ssh does", async () => {

@@ -35,7 +35,12 @@ export class Link<Theirs extends object, Ours extends object> {
     this.#functions = functions as unknown as Functions;
   }
 
-  /** Calls a function. @throws SshError `closed` if the other process has ended; the error that the function threw */
+  /**
+   * Calls a function.
+   *
+   * @throws SshError `closed` if the other process has ended; the error that the function threw
+   * @throws DOMException if an argument cannot be cloned
+   */
   async call<Name extends keyof Theirs & string>(
     name: Name,
     ...args: Theirs[Name] extends (...args: infer Args) => unknown ? Args : never
@@ -44,7 +49,12 @@ export class Link<Theirs extends object, Ours extends object> {
     const number = this.#next++;
     const answer = deferred<unknown>();
     this.#pending.set(number, answer);
-    this.#send({ type: "call", number, name, args } satisfies Message);
+    try {
+      this.#send({ type: "call", number, name, args } satisfies Message);
+    } catch (error) {
+      this.#pending.delete(number);
+      throw error;
+    }
     return (await answer.promise) as never;
   }
 
@@ -85,15 +95,18 @@ export class Link<Theirs extends object, Ours extends object> {
     this.#pending.clear();
   }
 
+  /** Never rejects for a function that throws, or returns a value that cannot be cloned. */
   async #answer(number: number, name: string, args: readonly unknown[]): Promise<void> {
-    let message: Message;
     try {
       const called = this.#functions[name];
       if (called === undefined) throw new SshError("misuse", `expected a function of this process, got ${name}`);
-      message = { type: "result", number, value: await called(...args) };
+      this.#reply({ type: "result", number, value: await called(...args) });
     } catch (error) {
-      message = { type: "error", number, error: passedError(error) };
+      this.#reply({ type: "error", number, error: passedError(error) });
     }
+  }
+
+  #reply(message: Message): void {
     if (this.#closed === undefined) this.#send(message);
   }
 

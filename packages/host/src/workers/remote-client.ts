@@ -1,7 +1,7 @@
 /** A client whose connection is in a worker, as the primary sees it. @module */
 import type { InteractiveRequest } from "@postern/auth";
 import { type Deferred, deferred, type LoginAttempt, type PeerInfo } from "@postern/ssh";
-import { type Bytes, DisconnectReason, SshError, sanitizeText } from "@postern/wire";
+import { type Bytes, DisconnectReason, describeType, SshError, sanitizeText } from "@postern/wire";
 import { ClientLogin } from "../client-login.ts";
 import type { HostForwarding } from "../client-view.ts";
 import { HostForwardingEvent, HostVisitorEvent, LoginEvent, RefusalEvent } from "../events.ts";
@@ -211,7 +211,9 @@ export class RemoteClient implements ServedClient {
   }
 
   async urlOf(passed: PassedForwarding): Promise<string | undefined> {
-    return await this.#context.urlOf(this.#forwarding(passed), this);
+    const url: unknown = await this.#context.urlOf(this.#forwarding(passed), this);
+    if (url === undefined || typeof url === "string") return url;
+    throw new SshError("misuse", `expected url to return a string or undefined, got ${describeType(url)}`);
   }
 
   forwardingOpened(passed: PassedForwarding): void {

@@ -6,8 +6,13 @@ import type { ClientGrants } from "../permissions.ts";
 import type { Link } from "./link.ts";
 import type { PassedAttempt, PassedDecision, Permission, PrimaryFunctions, WorkerFunctions } from "./messages.ts";
 
+type Place = Parameters<PrimaryFunctions["may"]>[2];
+
 /** Calls the functions of the primary. */
 export type PrimaryLink = Link<PrimaryFunctions, WorkerFunctions>;
+
+/** Questions about the permissions of one client at the same time, so that the primary serves other clients in between. */
+const maxQuestions = 8;
 
 /** Passes the login attempts of one client to the primary. */
 export class RemoteDecider implements LoginDecider {
@@ -18,6 +23,9 @@ export class RemoteDecider implements LoginDecider {
   readonly #id: number;
   readonly #link: PrimaryLink;
   #attempt: LoginAttempt | undefined;
+  #questions = 0;
+  /** Questions that wait for others. Each has a share of the channels, or is the only one of its kind. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(id: number, link: PrimaryLink) {
     this.#id = id;
@@ -53,10 +61,7 @@ export class RemoteDecider implements LoginDecider {
   }
 
   #grants({ gatewayPorts, lowestPort }: NonNullable<PassedDecision["accepted"]>): ClientGrants {
-    const may = async (
-      permission: Permission,
-      place: readonly [string, number] | readonly [string],
-    ): Promise<boolean> => await this.#link.call("may", this.#id, permission, place);
+    const may = (permission: Permission, place: Place): Promise<boolean> => this.#may(permission, place);
     return {
       gatewayPorts,
       lowestPort,
@@ -65,6 +70,18 @@ export class RemoteDecider implements LoginDecider {
       mayListenPath: (...place) => may("mayListenPath", place),
       mayOpenPath: (...place) => may("mayOpenPath", place),
     };
+  }
+
+  async #may(permission: Permission, place: Place): Promise<boolean> {
+    if (this.#questions < maxQuestions) this.#questions++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await this.#link.call("may", this.#id, permission, place);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#questions--;
+      else next();
+    }
   }
 }
 

@@ -24,6 +24,9 @@ import { WorkerBudget } from "./worker-budget.ts";
 /** How often the counters of clients are reported. */
 const countsMs = 1_000;
 
+/** Refusals that may wait for the primary. Others are dropped, because a client can cause them faster than it reads. */
+const maxUnreported = 1024;
+
 /** The platform of a worker. */
 export interface WorkerPlatform extends HostPlatform {
   /** All algorithms of the platform, which the options name. */
@@ -46,6 +49,8 @@ export class WorkerHost {
   #options: ClientContext["options"] | undefined;
   #hasUrl = false;
   #nextNumber = 1;
+  /** Refusals that the primary has not handled yet. */
+  #unreported = 0;
 
   constructor(platform: WorkerPlatform, send: SendMessage) {
     this.#platform = platform;
@@ -189,8 +194,15 @@ export class WorkerHost {
       const { what, client, reason, origin, limit } = event;
       // The primary decides about connections and logins.
       if (client === undefined || what === "connection" || what === "login") return;
-      this.#link.notify("refusal", [client.id, what, reason, origin, limit]);
+      void this.#passRefusal(client.id, what, reason, origin, limit);
     }
+  }
+
+  async #passRefusal(...refusal: Parameters<PrimaryFunctions["refusal"]>): Promise<void> {
+    if (this.#unreported >= maxUnreported) return;
+    this.#unreported++;
+    await this.#link.call("refusal", ...refusal).catch(() => {});
+    this.#unreported--;
   }
 
   #passed(forwarding: HostForwarding): PassedForwarding {

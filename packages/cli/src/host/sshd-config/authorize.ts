@@ -184,7 +184,7 @@ async function grantedByKey(
   const read = async (name: string): Promise<string | undefined> => {
     const path = userPath(name, account);
     try {
-      return await readUserFile({ path, account, isStrict });
+      return await readUserFile({ path, account, isStrict }, attempt.signal);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === undefined) logger.write("INFO", message);

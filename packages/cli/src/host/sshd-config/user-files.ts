@@ -1,6 +1,8 @@
 /** The files of users, which are read with the rights of their users. @module */
 import { type ChildProcess, spawn } from "node:child_process";
 import { isAbsolute, join } from "node:path";
+import { abortable } from "@postern/ssh";
+import { SshError } from "@postern/wire";
 import type { Account } from "./accounts.ts";
 import { readUserFile, type UserFile } from "./read-user-file.ts";
 
@@ -16,8 +18,8 @@ export function unknownToken(name: string): string | undefined {
   return [...name.matchAll(/%(.?)/g)].map(([whole]) => whole).find((one) => !/^%[huU%]$/.test(one));
 }
 
-/** Reads files of users. @throws Error as {@link readUserFile} does */
-export type ReadUserFile = (file: UserFile) => Promise<string>;
+/** Reads files of users. `signal` ends the wait for a process. @throws Error as {@link readUserFile} does */
+export type ReadUserFile = (file: UserFile, signal?: AbortSignal) => Promise<string>;
 
 /** The answer of a process that reads with the rights of a user. */
 type Answer = { readonly text: string } | { readonly message: string; readonly code?: string };
@@ -33,6 +35,8 @@ interface Reader {
 const idleMs = 3_000;
 /** A file may be on a network, and its server may not answer. */
 const timeoutMs = 10_000;
+/** A user can stop his process, so that no login of him is answered in time. */
+const maxWaitingPerUser = 16;
 
 /**
  * Returns a function that reads files as sshd does: with the user ID and the groups of their user. Otherwise a user
@@ -42,20 +46,32 @@ const timeoutMs = 10_000;
  */
 export function createUserFiles(maxReaders = 16): ReadUserFile {
   const readers = new Map<string, Reader>();
-  const waiting: (() => void)[] = [];
+  const running = new Set<ChildProcess>();
+  const queue = createQueue(maxWaitingPerUser, maxWaitingPerUser * maxReaders);
 
-  const wake = (): void => {
-    for (const resolve of waiting.splice(0)) resolve();
-  };
   const end = (key: string, reader: Reader): void => {
     clearTimeout(reader.idle);
     if (readers.get(key) === reader) readers.delete(key);
     reader.process.kill("SIGKILL");
-    wake();
+  };
+  const start = (key: string, account: Account): Reader => {
+    const reader: Reader = { process: startReader(account), isBusy: true, idle: undefined };
+    const ended = (): void => {
+      running.delete(reader.process);
+      end(key, reader);
+      queue.wake();
+    };
+    reader.process.once("close", ended).once("error", () => {
+      // It has not started.
+      if (reader.process.pid === undefined) ended();
+    });
+    readers.set(key, reader);
+    running.add(reader.process);
+    return reader;
   };
 
   /** Returns a process that is not busy, and belongs to the caller. */
-  const take = async (key: string, account: Account): Promise<Reader> => {
+  const take = async (key: string, account: Account, signal: AbortSignal | undefined): Promise<Reader> => {
     for (;;) {
       const found = readers.get(key);
       if (found?.isBusy === false) {
@@ -63,37 +79,67 @@ export function createUserFiles(maxReaders = 16): ReadUserFile {
         found.isBusy = true;
         return found;
       }
-      if (found === undefined) {
-        const [oldest] = readers.size < maxReaders ? [] : [...readers].filter(([, { isBusy }]) => !isBusy);
-        if (oldest !== undefined) end(...oldest);
-        if (readers.size < maxReaders) {
-          const reader: Reader = { process: startReader(account), isBusy: true, idle: undefined };
-          reader.process.once("close", () => end(key, reader));
-          readers.set(key, reader);
-          return reader;
-        }
-      }
-      await new Promise<void>((resolve) => waiting.push(resolve));
+      if (found === undefined && running.size < maxReaders) return start(key, account);
+      const idle = found === undefined ? [...readers].find(([, { isBusy }]) => !isBusy) : undefined;
+      if (idle !== undefined) end(...idle);
+      await queue.wait(account.name, signal);
     }
   };
 
-  return async (file) => {
+  return async (file, signal) => {
     const { account } = file;
     if (process.getuid?.() !== 0 || account.uid === 0) return await readUserFile(file);
     const key = [account.name, account.uid, account.gid].join(":");
-    const reader = await take(key, account);
+    const reader = await take(key, account, signal);
     const answer = await ask(reader.process, file);
     if (answer === undefined) {
       end(key, reader);
+      queue.wake();
       throw new Error(`cannot read ${file.path} with the rights of ${account.name}`);
     }
     reader.isBusy = false;
     reader.idle = setTimeout(() => end(key, reader), idleMs).unref();
-    wake();
+    queue.wake();
     if ("text" in answer) return answer.text;
     const { message, code } = answer;
     throw Object.assign(new Error(message), code !== undefined && { code });
   };
+}
+
+/** Logins that wait for a process. */
+interface Queue {
+  /** Resolves at the next `wake`. @throws Error if too many wait, or the signal fires */
+  wait(user: string, signal: AbortSignal | undefined): Promise<void>;
+  /** Ends the wait of all, who look for a process in their order. */
+  wake(): void;
+}
+
+function createQueue(maxPerUser: number, max: number): Queue {
+  const waiting = new Set<{ readonly user: string; readonly resolve: () => void }>();
+  return {
+    wait: async (user, signal) => {
+      if (signal?.aborted === true) throw aborted(signal);
+      const ofUser = [...waiting].filter((one) => one.user === user).length;
+      if (ofUser >= maxPerUser || waiting.size >= max) throw new Error(`User ${user}: too many logins wait for files`);
+      await new Promise<void>((resolve, reject) => {
+        const caller = abortable(signal, { resolve, reject }, () => {
+          waiting.delete(entry);
+          reject(aborted(signal));
+        });
+        const entry = { user, resolve: () => caller.resolve() };
+        waiting.add(entry);
+      });
+    },
+    wake: () => {
+      const woken = [...waiting];
+      waiting.clear();
+      for (const { resolve } of woken) resolve();
+    },
+  };
+}
+
+function aborted(signal: AbortSignal | undefined): SshError {
+  return new SshError("aborted", "the client dropped its attempt to log in", { cause: signal?.reason });
 }
 
 /** Resolves with `undefined` if the process ends, or takes too long. */
