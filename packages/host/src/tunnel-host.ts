@@ -248,7 +248,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       this.#refuse(socket.open(), refusal ?? "workers", origin);
       return;
     }
-    const client = worker.serve(this.#nextId++, origin, socket.handle, socket.received);
+    const client = worker.serve(this.#nextId++, origin, socket);
     await this.#run(client, () => client.run());
   }
 

@@ -9,6 +9,10 @@ import type { Address } from "../platform.ts";
 import { Link, passedError, type SendMessage } from "./link.ts";
 import type { AlgorithmLists, PassedOptions, PrimaryFunctions, UserUsage, WorkerFunctions } from "./messages.ts";
 import { RemoteClient } from "./remote-client.ts";
+import type { PassedSocket } from "./worker-support.ts";
+
+/** How long a worker may take to receive a socket, whose client counts for the limits meanwhile. */
+const receiveMs = 5_000;
 
 /** Reserves the paths of UNIX sockets for one process of several. */
 export interface PathReservations {
@@ -27,6 +31,11 @@ export interface WorkersContext {
   readonly usageChanged: (users: readonly string[]) => void;
 }
 
+interface Passing {
+  readonly socket: PassedSocket;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
 /** One worker process, from its start to its end. */
 export class HostWorker {
   readonly clients: Map<number, RemoteClient> = new Map();
@@ -38,8 +47,8 @@ export class HostWorker {
   /** Number of logged-in clients by user. */
   readonly #users = new Map<string, number>();
   readonly #paths = new Set<string>();
-  /** Calls for clients whose socket the worker has not received. */
-  readonly #passing = new Map<number, () => void>();
+  /** The sockets that the worker has not received, by client. */
+  readonly #passing = new Map<number, Passing>();
 
   constructor(context: WorkersContext, send: SendMessage) {
     this.#context = context;
@@ -51,12 +60,21 @@ export class HostWorker {
     this.#link.notify("configure", [passedOptions(options)]);
   }
 
-  /** Passes the socket of a new client. `received` is called once the worker has it, or will never have it. */
-  serve(id: number, origin: Address | undefined, handle: unknown, received: () => void): RemoteClient {
-    const client = new RemoteClient(id, origin, this.#context.host, this.#link);
+  /** Passes the socket of a new client. A client whose socket the worker does not receive is disconnected. */
+  serve(id: number, origin: Address | undefined, socket: PassedSocket): RemoteClient {
+    const lose = (error: SshError): boolean => this.#lose(id, error);
+    const client = new RemoteClient(id, origin, this.#context.host, this.#link, lose);
     this.clients.set(id, client);
-    this.#passing.set(id, received);
-    this.#link.notify("serve", [id, origin], handle);
+    const seconds = receiveMs / 1_000;
+    const late = `expected a worker to receive the connection within ${seconds} s, got no answer`;
+    const timer = setTimeout(() => lose(new SshError("timeout", late)), receiveMs);
+    this.#passing.set(id, { socket, timer });
+    this.#link.notify("serve", [id, origin], socket.handle);
+    const lost = new SshError("closed", "expected a worker to receive the connection, got none");
+    this.#link.call("hasReceived", id).then(
+      (hasReceived) => (hasReceived ? this.#passed(id)?.received() : lose(lost)),
+      () => lose(lost),
+    );
     return client;
   }
 
@@ -65,7 +83,7 @@ export class HostWorker {
     this.#link.receive(message);
   }
 
-  /** Resolves once the worker has answered. */
+  /** Resolves once the worker has answered. @throws SshError if it cannot serve clients, or has ended */
   async ping(): Promise<void> {
     await this.#link.call("ping");
   }
@@ -114,7 +132,6 @@ export class HostWorker {
         if (signer === undefined) throw new SshError("misuse", "expected a host key of this host, got another one");
         return await signer.sign(data, algorithm);
       },
-      received: (id) => this.#received(id),
       authenticate: async (id, attempt) => await of(id).authenticate(attempt),
       abandoned: (id) => ifKnown(id, (client) => client.abandoned()),
       loggedIn: (id, account, login, peer) =>
@@ -158,14 +175,27 @@ export class HostWorker {
     };
   }
 
-  #received(id: number): void {
-    const received = this.#passing.get(id);
+  /** The socket of a client is no longer on its way. */
+  #passed(id: number): PassedSocket | undefined {
+    const passing = this.#passing.get(id);
+    clearTimeout(passing?.timer);
     this.#passing.delete(id);
-    received?.();
+    return passing?.socket;
+  }
+
+  /** Gives a client up whose socket the worker has not received. Returns `false` if the worker has it. */
+  #lose(id: number, error: SshError): boolean {
+    const client = this.clients.get(id);
+    if (client === undefined || !this.#passing.has(id)) return false;
+    // The message with the socket may still arrive, before this one.
+    this.#link.call("drop", id, passedError(error)).catch(() => {});
+    client.ended(passedError(error), undefined);
+    this.#left(id, client);
+    return true;
   }
 
   #left(id: number, client: RemoteClient): void {
-    this.#received(id);
+    this.#passed(id)?.lost();
     this.clients.delete(id);
     if (client.login === undefined) return;
     const { account } = client;
@@ -230,6 +260,11 @@ export class HostWorkers {
     this.#all.delete(worker);
     this.#host.emit(new HostWorkerEvent(pid, reason));
     worker.ended(`the worker process ended: ${reason}`);
+  }
+
+  /** A worker process could not be started. */
+  notStarted(reason: string): void {
+    this.#host.emit(new HostWorkerEvent(undefined, reason));
   }
 
   /** The options were replaced. */

@@ -9,8 +9,10 @@ export interface PassedSocket {
   readonly handle: unknown;
   /** Returns the pipe of the socket, because the client is refused. */
   readonly open: () => BytePipe;
-  /** Called once the socket is the worker's, or lost. */
+  /** Closes our copy of the socket: the worker has one. */
   readonly received: () => void;
+  /** Disconnects the client: no worker serves it. */
+  readonly lost: () => void;
 }
 
 /** The option `origin` of `serve`. */
