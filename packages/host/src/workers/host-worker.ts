@@ -8,11 +8,8 @@ import type { CheckedHostOptions } from "../options.ts";
 import type { Address } from "../platform.ts";
 import { Link, passedError, type SendMessage } from "./link.ts";
 import type { AlgorithmLists, PassedOptions, PrimaryFunctions, UserUsage, WorkerFunctions } from "./messages.ts";
+import { type PassedSocket, PassingSockets, receiveMs } from "./passing-sockets.ts";
 import { RemoteClient } from "./remote-client.ts";
-import type { PassedSocket } from "./worker-support.ts";
-
-/** How long a worker may take to receive a socket, whose client counts for the limits meanwhile. */
-const receiveMs = 5_000;
 
 /** Reserves the paths of UNIX sockets for one process of several. */
 export interface PathReservations {
@@ -31,11 +28,6 @@ export interface WorkersContext {
   readonly usageChanged: (users: readonly string[]) => void;
 }
 
-interface Passing {
-  readonly socket: PassedSocket;
-  readonly timer: ReturnType<typeof setTimeout>;
-}
-
 /** One worker process, from its start to its end. */
 export class HostWorker {
   readonly clients: Map<number, RemoteClient> = new Map();
@@ -47,8 +39,7 @@ export class HostWorker {
   /** Number of logged-in clients by user. */
   readonly #users = new Map<string, number>();
   readonly #paths = new Set<string>();
-  /** The sockets that the worker has not received, by client. */
-  readonly #passing = new Map<number, Passing>();
+  readonly #passing = new PassingSockets();
 
   constructor(context: WorkersContext, send: SendMessage) {
     this.#context = context;
@@ -67,12 +58,11 @@ export class HostWorker {
     this.clients.set(id, client);
     const seconds = receiveMs / 1_000;
     const late = `expected a worker to receive the connection within ${seconds} s, got no answer`;
-    const timer = setTimeout(() => lose(new SshError("timeout", late)), receiveMs);
-    this.#passing.set(id, { socket, timer });
+    this.#passing.add(id, socket, () => lose(new SshError("timeout", late)));
     this.#link.notify("serve", [id, origin], socket.handle);
     const lost = new SshError("closed", "expected a worker to receive the connection, got none");
     this.#link.call("hasReceived", id).then(
-      (hasReceived) => (hasReceived ? this.#passed(id)?.received() : lose(lost)),
+      (hasReceived) => (hasReceived ? this.#passing.take(id)?.received() : lose(lost)),
       () => lose(lost),
     );
     return client;
@@ -175,15 +165,7 @@ export class HostWorker {
     };
   }
 
-  /** The socket of a client is no longer on its way. */
-  #passed(id: number): PassedSocket | undefined {
-    const passing = this.#passing.get(id);
-    clearTimeout(passing?.timer);
-    this.#passing.delete(id);
-    return passing?.socket;
-  }
-
-  /** Gives a client up whose socket the worker has not received. Returns `false` if the worker has it. */
+  /** Disconnects a client whose socket the worker has not received. Returns `false` if the worker has it. */
   #lose(id: number, error: SshError): boolean {
     const client = this.clients.get(id);
     if (client === undefined || !this.#passing.has(id)) return false;
@@ -195,7 +177,7 @@ export class HostWorker {
   }
 
   #left(id: number, client: RemoteClient): void {
-    this.#passed(id)?.lost();
+    this.#passing.take(id)?.lost();
     this.clients.delete(id);
     if (client.login === undefined) return;
     const { account } = client;

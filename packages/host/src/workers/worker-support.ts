@@ -1,19 +1,8 @@
 /** The part of a TunnelHost that platforms with workers use, and programs do not. @module */
 import type { Algorithms } from "@postern/crypto";
-import type { BytePipe } from "@postern/ssh";
 import { SshError } from "@postern/wire";
 import type { HostWorker, HostWorkers, PathReservations } from "./host-worker.ts";
-
-/** The socket of a client that a worker is to serve. */
-export interface PassedSocket {
-  readonly handle: unknown;
-  /** Returns the pipe of the socket, because the client is refused. */
-  readonly open: () => BytePipe;
-  /** Closes our copy of the socket: the worker has one. */
-  readonly received: () => void;
-  /** Disconnects the client: no worker serves it. */
-  readonly lost: () => void;
-}
+import type { PassedSocket } from "./passing-sockets.ts";
 
 /** The option `origin` of `serve`. */
 export interface OriginOption {
