@@ -122,7 +122,7 @@ export class TakeoverEvent extends Event {
 export class HostWorkerEvent extends Event {
   /** `undefined` if the process could not be started. */
   readonly pid: number | undefined;
-  /** The signal or the exit status, such as `SIGKILL`. */
+  /** The signal, the exit status or the error, such as `SIGKILL`. */
   readonly reason: string;
 
   constructor(pid: number | undefined, reason: string) {

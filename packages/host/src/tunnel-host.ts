@@ -26,7 +26,8 @@ import { RefusedPipes } from "./refused-pipes.ts";
 import { type Revocation, Revocations } from "./revocations.ts";
 import { Takeovers } from "./takeover.ts";
 import { checkWorkerOptions, type HostWorker, HostWorkers, type PathReservations } from "./workers/host-worker.ts";
-import { type PassedSocket, workerSupports } from "./workers/worker-support.ts";
+import type { PassedSocket } from "./workers/passing-sockets.ts";
+import { workerSupports } from "./workers/worker-support.ts";
 
 /** Options of `serve`. */
 export interface ServeClientOptions {
@@ -248,7 +249,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       this.#refuse(socket.open(), refusal ?? "workers", origin);
       return;
     }
-    const client = worker.serve(this.#nextId++, origin, socket.handle, socket.received);
+    const client = worker.serve(this.#nextId++, origin, socket);
     await this.#run(client, () => client.run());
   }
 

@@ -34,8 +34,8 @@ interface Process {
   readonly child: ChildProcess;
   readonly worker: HostWorker;
   readonly startedAt: number;
-  /** Sockets that the process has not received, which are ours until then. */
-  readonly passing: Set<Socket>;
+  /** Number of pings since its last answer. A process that starts has not answered. */
+  unanswered: number;
 }
 
 /** Returns the number of processes and their command. @throws SshError `misuse` */
@@ -84,7 +84,7 @@ export class WorkerPool {
   readonly #processes = new Set<Process>();
   readonly #restarts = new Set<ReturnType<typeof setTimeout>>();
   readonly #pings: ReturnType<typeof setInterval>;
-  readonly #unanswered = new WeakMap<Process, number>();
+  #spawnError: Error | undefined;
   #restartMs = firstRestartMs;
   #isClosed = false;
 
@@ -99,6 +99,7 @@ export class WorkerPool {
   /** Resolves when all processes answer. @throws SshError `connect` if one has ended instead */
   async ready(): Promise<void> {
     try {
+      if (this.#spawnError !== undefined) throw this.#spawnError;
       await Promise.all([...this.#processes].map(({ worker }) => worker.ping()));
     } catch (cause) {
       throw new SshError("connect", `expected workers to start, but ${(cause as Error).message}`, { cause });
@@ -110,18 +111,22 @@ export class WorkerPool {
     return [...this.#processes].flatMap(({ child }) => child.pid ?? []);
   }
 
-  /** Returns the process with the fewest clients, or `undefined` if none runs. */
-  get least(): Process | undefined {
+  /**
+   * Returns the worker with the fewest clients, or `undefined` if none runs. One that answers comes first: a process
+   * that starts or hangs has few clients because it serves none.
+   */
+  get least(): HostWorker | undefined {
     let least: Process | undefined;
     for (const one of this.#processes) {
-      if (least === undefined || one.worker.clients.size < least.worker.clients.size) least = one;
+      const more = least && (one.unanswered - least.unanswered || one.worker.clients.size - least.worker.clients.size);
+      if (more === undefined || more < 0) least = one;
     }
     if (least !== undefined) {
       // Of several with as few, each has its turn.
       this.#processes.delete(least);
       this.#processes.add(least);
     }
-    return least;
+    return least?.worker;
   }
 
   /** Ends the processes. They finish what slow visitors have not read, for a while. */
@@ -136,24 +141,34 @@ export class WorkerPool {
   }
 
   #start(): void {
-    const child = spawn(process.execPath, this.#command, {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-      serialization: "advanced",
-      windowsHide: true,
-    });
-    const passing = new Set<Socket>();
+    let child: ChildProcess;
+    try {
+      child = spawn(process.execPath, this.#command, {
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
+        serialization: "advanced",
+        windowsHide: true,
+      });
+    } catch (error) {
+      // Node.js throws some errors, such as ENOMEM, and emits others, such as EAGAIN.
+      this.#spawnError = error as Error;
+      this.#workers.notStarted(this.#spawnError.message);
+      this.#restart(0);
+      return;
+    }
     const worker = this.#workers.add((message, handle) => {
+      // If Node.js closed our copy, it would send the socket of a worker that lacks descriptors again, and the second
+      // receipt would end this process by a failed assertion.
+      const options = { keepOpen: true };
       // A process that has ended says so by 'exit'.
-      if (child.connected) child.send(message as object, handle as Socket | undefined, {}, () => {});
+      if (child.connected) child.send(message as object, handle as Socket | undefined, options, () => {});
     });
-    const started: Process = { child, worker, startedAt: performance.now(), passing };
+    const started: Process = { child, worker, startedAt: performance.now(), unanswered: 1 };
     this.#processes.add(started);
     let hasEnded = false;
     const ended = (reason: string): void => {
       if (hasEnded) return;
       hasEnded = true;
       this.#processes.delete(started);
-      for (const socket of passing) socket.destroy();
       if (this.#isClosed) return;
       this.#workers.remove(worker, child.pid, reason);
       this.#restart(performance.now() - started.startedAt);
@@ -165,6 +180,15 @@ export class WorkerPool {
     child.once("disconnect", () => {
       if (!this.#isClosed) child.kill("SIGKILL");
     });
+    worker.ping().then(
+      () => {
+        started.unanswered = 0;
+      },
+      ({ message }: Error) => {
+        ended(message);
+        child.kill("SIGKILL");
+      },
+    );
   }
 
   #restart(ranMs: number): void {
@@ -179,14 +203,15 @@ export class WorkerPool {
 
   #ping(): void {
     for (const one of this.#processes) {
-      const unanswered = this.#unanswered.get(one) ?? 0;
-      if (unanswered >= maxPings) {
+      if (one.unanswered >= maxPings) {
         one.child.kill("SIGKILL");
         continue;
       }
-      this.#unanswered.set(one, unanswered + 1);
+      one.unanswered++;
       one.worker.ping().then(
-        () => this.#unanswered.set(one, 0),
+        () => {
+          one.unanswered = 0;
+        },
         () => {},
       );
     }

@@ -88,23 +88,14 @@ export class TunnelHost extends PortableHost {
       return;
     }
     socket.on("error", () => {});
-    const process = this.#pool.least;
-    process?.passing.add(socket);
-    const received = (): void => {
-      process?.passing.delete(socket);
+    const passed = {
+      handle: socket,
+      open: () => socketPipe(socket),
+      received: () => void socket.destroy(),
+      // A copy of the socket may be on its way to a worker, and would keep the connection open.
+      lost: () => socket.destroySoon(),
     };
-    await workerSupport(this).serveIn(
-      process?.worker,
-      {
-        handle: socket,
-        open: () => {
-          received();
-          return socketPipe(socket);
-        },
-        received,
-      },
-      { origin },
-    );
+    await workerSupport(this).serveIn(this.#pool.least, passed, { origin });
   }
 
   /** The IDs of the worker processes that run; none without the option `workers`. */

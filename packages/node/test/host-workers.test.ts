@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -358,6 +358,125 @@ it("refuses clients while no worker runs, and serves them again later", async ()
   } finally {
     await single.close({ drainMs: 0 });
   }
+});
+
+describe("a worker that fails", () => {
+  const folder = mkdtempSync(join(tmpdir(), "postern-workers-"));
+  const fault = join(folder, "fault");
+  const faulty = fileURLToPath(new URL("host-workers/faulty.mjs", import.meta.url));
+  let failing: TunnelHost | undefined;
+
+  async function startFaulty(count: number, kind: string, options: Partial<TunnelHostListenOptions> = {}) {
+    writeFileSync(fault, kind);
+    process.env.POSTERN_WORKER_FAULT = fault;
+    failing = await start({ workers: { count, command: [faulty] }, limits: { penalties: false }, ...options });
+    return failing;
+  }
+
+  afterEach(async () => {
+    await failing?.close({ drainMs: 0 });
+    failing = undefined;
+  });
+  afterAll(() => {
+    delete process.env.POSTERN_WORKER_FAULT;
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Resolves once the peer has seen the end of its connection. */
+  async function closedPeer(port: number): Promise<void> {
+    const socket = net.connect({ host: "127.0.0.1", port });
+    socket.on("error", () => {}).resume();
+    await once(socket, "close");
+  }
+
+  it.skipIf(process.platform !== "linux")("disconnects a client whose socket it lacks descriptors for", async () => {
+    const short = await startFaulty(1, "short");
+    const [pid = 0] = short.workerPids;
+    const limit = (count: number | string): void => {
+      execFileSync("prlimit", ["--pid", String(pid), `--nofile=${count}:`]);
+    };
+    // The lowest number that is free is the one that a socket would get.
+    const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+    let lowest = 0;
+    while (used.has(lowest)) lowest++;
+    limit(lowest);
+    const closed = nextEvent(short, "clientclosed");
+    await closedPeer(short.port);
+    expect((await closed).reason?.message).toBe("expected a worker to receive the connection, got none");
+    expect(short.clients).toHaveLength(0);
+    limit(1024);
+    expect(await ask(await forwarded(await tunnelTo(short)), "hello")).toBe("hello");
+    expect(short.workerPids).toEqual([pid]);
+  });
+
+  it("closes the connections that were on their way to it when it ended", async () => {
+    const hung = await startFaulty(1, "");
+    const [pid = 0] = hung.workerPids;
+    process.kill(pid, "SIGSTOP");
+    const peers = [1, 2, 3].map(() => closedPeer(hung.port));
+    await expect.poll(() => hung.clients.length).toBe(3);
+    process.kill(pid, "SIGKILL");
+    await Promise.all(peers);
+    expect(hung.clients).toHaveLength(0);
+  });
+
+  it("holds up neither the client that waits for it nor the host that closes", async () => {
+    const hung = await startFaulty(1, "");
+    const [pid = 0] = hung.workerPids;
+    process.kill(pid, "SIGSTOP");
+    try {
+      const peer = closedPeer(hung.port);
+      await expect.poll(() => hung.clients.length).toBe(1);
+      const closed = nextEvent(hung, "clientclosed");
+      await hung.close();
+      expect((await closed).reason?.message).toBe("the server closed the connection");
+      await peer;
+    } finally {
+      process.kill(pid, "SIGKILL");
+    }
+  });
+
+  it("gets no client before it answers, as long as another one does", async () => {
+    const other = await startFaulty(2, "");
+    const [first = 0, second = 0] = other.workerPids;
+    writeFileSync(fault, "slow");
+    process.kill(first, "SIGKILL");
+    await expect.poll(() => other.workerPids.filter((pid) => pid !== first && pid !== second).length).toBe(1);
+    for (let number = 0; number < 3; number++) expect(await greeting(other.port)).toMatch(/^SSH-2\.0-/);
+    for (const pid of other.workerPids) if (pid !== second) process.kill(pid, "SIGKILL");
+  });
+
+  it("is replaced if it cannot load its algorithms", async () => {
+    const other = await startFaulty(1, "");
+    writeFileSync(fault, "broken");
+    for (const pid of other.workerPids) process.kill(pid, "SIGKILL");
+    expect(await nextEvent(other, "workerclosed")).toMatchObject({ reason: "SIGKILL" });
+    expect(await nextEvent(other, "workerclosed")).toMatchObject({ reason: "cannot load a module" });
+    writeFileSync(fault, "");
+    await expect.poll(() => greeting(other.port), { timeout: 10_000 }).toMatch(/^SSH-2\.0-/);
+    await expect(startFaulty(1, "broken")).rejects.toMatchObject({
+      code: "connect",
+      message: expect.stringContaining("cannot load a module"),
+    });
+    await other.close({ drainMs: 0 });
+  });
+
+  it("is started again after an error that Node.js throws", async () => {
+    const other = await startFaulty(1, "");
+    const { execPath } = process;
+    try {
+      // Longer than a path can be: the system's error is thrown, as ENOMEM is.
+      process.execPath = `/${"x".repeat(10_000)}`;
+      for (const pid of other.workerPids) process.kill(pid, "SIGKILL");
+      await nextEvent(other, "workerclosed");
+      const notStarted = await nextEvent(other, "workerclosed");
+      expect(notStarted).toMatchObject({ pid: undefined, reason: expect.stringContaining("spawn") });
+      await expect(start()).rejects.toMatchObject({ code: "connect", message: expect.stringContaining("spawn") });
+    } finally {
+      process.execPath = execPath;
+    }
+    await expect.poll(() => greeting(other.port), { timeout: 10_000 }).toMatch(/^SSH-2\.0-/);
+  });
 });
 
 it("lets channels in workers end before it closes, and then ends the workers", async () => {

@@ -8,6 +8,7 @@ import type { CheckedHostOptions } from "../options.ts";
 import type { Address } from "../platform.ts";
 import { Link, passedError, type SendMessage } from "./link.ts";
 import type { AlgorithmLists, PassedOptions, PrimaryFunctions, UserUsage, WorkerFunctions } from "./messages.ts";
+import { type PassedSocket, PassingSockets, receiveMs } from "./passing-sockets.ts";
 import { RemoteClient } from "./remote-client.ts";
 
 /** Reserves the paths of UNIX sockets for one process of several. */
@@ -38,8 +39,7 @@ export class HostWorker {
   /** Number of logged-in clients by user. */
   readonly #users = new Map<string, number>();
   readonly #paths = new Set<string>();
-  /** Calls for clients whose socket the worker has not received. */
-  readonly #passing = new Map<number, () => void>();
+  readonly #passing = new PassingSockets();
 
   constructor(context: WorkersContext, send: SendMessage) {
     this.#context = context;
@@ -51,12 +51,20 @@ export class HostWorker {
     this.#link.notify("configure", [passedOptions(options)]);
   }
 
-  /** Passes the socket of a new client. `received` is called once the worker has it, or will never have it. */
-  serve(id: number, origin: Address | undefined, handle: unknown, received: () => void): RemoteClient {
-    const client = new RemoteClient(id, origin, this.#context.host, this.#link);
+  /** Passes the socket of a new client. A client whose socket the worker does not receive is disconnected. */
+  serve(id: number, origin: Address | undefined, socket: PassedSocket): RemoteClient {
+    const lose = (error: SshError): boolean => this.#lose(id, error);
+    const client = new RemoteClient(id, origin, this.#context.host, this.#link, lose);
     this.clients.set(id, client);
-    this.#passing.set(id, received);
-    this.#link.notify("serve", [id, origin], handle);
+    const seconds = receiveMs / 1_000;
+    const late = `expected a worker to receive the connection within ${seconds} s, got no answer`;
+    this.#passing.add(id, socket, () => lose(new SshError("timeout", late)));
+    this.#link.notify("serve", [id, origin], socket.handle);
+    const lost = new SshError("closed", "expected a worker to receive the connection, got none");
+    this.#link.call("hasReceived", id).then(
+      (hasReceived) => (hasReceived ? this.#passing.take(id)?.received() : lose(lost)),
+      () => lose(lost),
+    );
     return client;
   }
 
@@ -65,7 +73,7 @@ export class HostWorker {
     this.#link.receive(message);
   }
 
-  /** Resolves once the worker has answered. */
+  /** Resolves once the worker has answered. @throws SshError if it cannot serve clients, or has ended */
   async ping(): Promise<void> {
     await this.#link.call("ping");
   }
@@ -114,7 +122,6 @@ export class HostWorker {
         if (signer === undefined) throw new SshError("misuse", "expected a host key of this host, got another one");
         return await signer.sign(data, algorithm);
       },
-      received: (id) => this.#received(id),
       authenticate: async (id, attempt) => await of(id).authenticate(attempt),
       abandoned: (id) => ifKnown(id, (client) => client.abandoned()),
       loggedIn: (id, account, login, peer) =>
@@ -158,14 +165,19 @@ export class HostWorker {
     };
   }
 
-  #received(id: number): void {
-    const received = this.#passing.get(id);
-    this.#passing.delete(id);
-    received?.();
+  /** Disconnects a client whose socket the worker has not received. Returns `false` if the worker has it. */
+  #lose(id: number, error: SshError): boolean {
+    const client = this.clients.get(id);
+    if (client === undefined || !this.#passing.has(id)) return false;
+    // The message with the socket may still arrive, before this one.
+    this.#link.call("drop", id, passedError(error)).catch(() => {});
+    client.ended(passedError(error), undefined);
+    this.#left(id, client);
+    return true;
   }
 
   #left(id: number, client: RemoteClient): void {
-    this.#received(id);
+    this.#passing.take(id)?.lost();
     this.clients.delete(id);
     if (client.login === undefined) return;
     const { account } = client;
@@ -230,6 +242,11 @@ export class HostWorkers {
     this.#all.delete(worker);
     this.#host.emit(new HostWorkerEvent(pid, reason));
     worker.ended(`the worker process ended: ${reason}`);
+  }
+
+  /** A worker process could not be started. */
+  notStarted(reason: string): void {
+    this.#host.emit(new HostWorkerEvent(undefined, reason));
   }
 
   /** The options were replaced. */

@@ -11,6 +11,8 @@ export interface PassedError {
   readonly message: string;
   readonly reason: number | undefined;
   readonly description: string | undefined;
+  /** The message of its cause. */
+  readonly cause: string | undefined;
 }
 
 type Functions = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
@@ -67,8 +69,9 @@ export class Link<Theirs extends object, Ours extends object> {
     if (this.#closed === undefined) this.#send({ type: "note", name, args } satisfies Message, handle);
   }
 
-  /** Handles a message. */
+  /** Handles a message. Ignores it if the other process has ended: some arrive after its end was reported. */
   receive(given: unknown, handle?: unknown): void {
+    if (this.#closed !== undefined) return;
     const message = given as Message;
     switch (message.type) {
       case "note":
@@ -119,16 +122,20 @@ export class Link<Theirs extends object, Ours extends object> {
 
 export function passedError(error: unknown): PassedError {
   if (error instanceof SshError) {
-    const { code, message, reason, description } = error;
-    return { code, message, reason, description };
+    const { code, message, reason, description, cause } = error;
+    return { code, message, reason, description, cause: cause === undefined ? undefined : messageOf(cause) };
   }
-  const { message } = error instanceof Error ? error : { message: String(error) };
-  return { code: undefined, message, reason: undefined, description: undefined };
+  return { code: undefined, message: messageOf(error), reason: undefined, description: undefined, cause: undefined };
 }
 
-export function receivedError({ code, message, reason, description }: PassedError): SshError {
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export function receivedError({ code, message, reason, description, cause }: PassedError): SshError {
   return new SshError(code ?? "closed", message, {
     ...(reason !== undefined && { reason }),
     ...(description !== undefined && { description }),
+    ...(cause !== undefined && { cause: new Error(cause) }),
   });
 }

@@ -81,8 +81,6 @@ export type UserUsage = readonly [user: string, memory: number, channels: number
 /** The functions of the primary. `id` is that of a client. */
 export interface PrimaryFunctions {
   sign(publicKey: Bytes, data: Bytes, algorithm: string): Promise<Bytes>;
-  /** The worker has the socket of the client. */
-  received(id: number): void;
   authenticate(id: number, attempt: PassedAttempt): Promise<PassedDecision>;
   /** The client has dropped the attempt that is being decided. */
   abandoned(id: number): void;
@@ -118,6 +116,11 @@ export interface WorkerFunctions {
   configure(options: PassedOptions): void;
   /** Serves the client of a socket, which is the handle of the message. */
   serve(id: number, origin: Address | undefined, handle: unknown): void;
+  /**
+   * Whether `serve` came with the socket of the client. Node.js drops the message if the worker cannot open another
+   * descriptor.
+   */
+  hasReceived(id: number): boolean;
   ask(id: number, request: InteractiveRequest): Promise<readonly string[]>;
   rekey(id: number): void;
   close(id: number): Promise<void>;
@@ -126,5 +129,6 @@ export interface WorkerFunctions {
   drain(id: number, drainMs: number): Promise<void>;
   /** The memory of all clients outside this worker, and the part of users who have clients here. */
   usageOfOthers(memory: number, users: readonly UserUsage[]): void;
-  ping(): void;
+  /** Prepares the algorithms of the options. @throws Error if their modules cannot be loaded */
+  ping(): Promise<void>;
 }

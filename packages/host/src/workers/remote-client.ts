@@ -26,6 +26,9 @@ import { RemoteForwarding } from "./remote-forwarding.ts";
 
 type WorkerLink = Pick<Link<WorkerFunctions, object>, "call" | "notify">;
 
+/** How long a worker that serves other clients may take to answer a call. */
+const marginMs = 1_000;
+
 /** A client in a worker. */
 export class RemoteClient implements ServedClient {
   readonly id: number;
@@ -33,6 +36,7 @@ export class RemoteClient implements ServedClient {
   readonly since: Date = new Date();
   readonly #context: HostContext;
   readonly #worker: WorkerLink;
+  readonly #lose: (error: SshError) => boolean;
   readonly #attempts: ClientLogin;
   readonly #membership: Membership;
   readonly #forwardings = new Map<number, RemoteForwarding>();
@@ -49,11 +53,19 @@ export class RemoteClient implements ServedClient {
   #isDropped = false;
   #hasEnded = false;
 
-  constructor(id: number, origin: Address | undefined, context: HostContext, worker: WorkerLink) {
+  /** @param lose ends a client whose socket the worker has not received; returns `false` for another one */
+  constructor(
+    id: number,
+    origin: Address | undefined,
+    context: HostContext,
+    worker: WorkerLink,
+    lose: (error: SshError) => boolean,
+  ) {
     this.id = id;
     this.origin = origin;
     this.#context = context;
     this.#worker = worker;
+    this.#lose = lose;
     this.#attempts = new ClientLogin(this, context);
     this.#membership = context.join(this);
   }
@@ -112,23 +124,27 @@ export class RemoteClient implements ServedClient {
   }
 
   async close(): Promise<void> {
+    if (this.#lose(new SshError("closed", "the server closed the connection"))) return;
     if (this.#login === undefined) this.#isDropped = true;
     await this.#disconnect(() => this.#worker.call("close", this.id));
   }
 
   async drop(reason: SshError): Promise<void> {
+    if (this.#lose(reason)) return;
     this.#isDropped = true;
-    await this.#disconnect(() => this.#worker.call("drop", this.id, passedError(reason)));
+    const call = (): Promise<void> => this.#worker.call("drop", this.id, passedError(reason));
+    await this.#disconnect(() => withTimeout(call(), marginMs, undefined));
   }
 
   async drain(drainMs: number): Promise<void> {
+    if (this.#lose(new SshError("closed", "the server closed the connection"))) return;
     if (this.#login === undefined) this.#isDropped = true;
     await this.#disconnect(() => this.#worker.call("drain", this.id, drainMs));
   }
 
   async answers(timeoutMs: number): Promise<boolean> {
     try {
-      return await this.#worker.call("answers", this.id, timeoutMs);
+      return await withTimeout(this.#worker.call("answers", this.id, timeoutMs), timeoutMs + marginMs, false);
     } catch {
       return false;
     }
@@ -284,5 +300,18 @@ export class RemoteClient implements ServedClient {
   /** A worker that has ended has disconnected the client. */
   async #disconnect(call: () => Promise<void>): Promise<void> {
     if (!this.#hasEnded) await Promise.race([call().catch(() => {}), this.#ended.promise]);
+  }
+}
+
+/** Settles as `call` does, or resolves with `otherwise` after a time: a worker that hangs answers no call. */
+async function withTimeout<Value>(call: Promise<Value>, ms: number, otherwise: Value): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<Value>((resolve) => {
+    timer = setTimeout(() => resolve(otherwise), ms);
+  });
+  try {
+    return await Promise.race([call, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

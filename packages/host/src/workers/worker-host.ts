@@ -8,6 +8,7 @@ import { type HostEvent, HostForwardingEvent, HostVisitorEvent, LoginEvent, Refu
 import { Client } from "../host-client.ts";
 import type { ClientContext } from "../host-context.ts";
 import type { HostPlatform } from "../platform.ts";
+import { prepareForClient } from "../prepare-for-client.ts";
 import type { TakeoverClient } from "../takeover.ts";
 import { Link, passedError, receivedError, type SendMessage } from "./link.ts";
 import type {
@@ -87,6 +88,8 @@ export class WorkerHost {
     return {
       configure: (options) => this.#configure(options),
       serve: (id, origin, handle) => void this.#serve(id, origin, handle),
+      // A client that has left was reported before.
+      hasReceived: (id) => this.#clients.has(id),
       ask: async (id, request) => {
         const decider = this.#deciders.get(of(id));
         if (decider === undefined) throw new SshError("closed", "the client disconnected");
@@ -101,7 +104,7 @@ export class WorkerHost {
         this.#budget.memoryOfOthers = memory;
         for (const user of users) this.#budget.setUsageOfOthers(...user);
       },
-      ping: () => {},
+      ping: async () => void (await prepareForClient(this.#checkedOptions(), this.#platform)),
     };
   }
 
@@ -166,7 +169,6 @@ export class WorkerHost {
   }
 
   async #serve(id: number, origin: Parameters<WorkerFunctions["serve"]>[1], handle: unknown): Promise<void> {
-    this.#link.notify("received", [id]);
     const pipe = this.#platform.openHandle(handle);
     if (pipe === undefined) {
       const lost = new SshError("closed", "the connection ended before a worker had it");

@@ -1,17 +1,8 @@
 /** The part of a TunnelHost that platforms with workers use, and programs do not. @module */
 import type { Algorithms } from "@postern/crypto";
-import type { BytePipe } from "@postern/ssh";
 import { SshError } from "@postern/wire";
 import type { HostWorker, HostWorkers, PathReservations } from "./host-worker.ts";
-
-/** The socket of a client that a worker is to serve. */
-export interface PassedSocket {
-  readonly handle: unknown;
-  /** Returns the pipe of the socket, because the client is refused. */
-  readonly open: () => BytePipe;
-  /** Called once the socket is the worker's, or lost. */
-  readonly received: () => void;
-}
+import type { PassedSocket } from "./passing-sockets.ts";
 
 /** The option `origin` of `serve`. */
 export interface OriginOption {
