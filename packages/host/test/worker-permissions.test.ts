@@ -33,7 +33,7 @@ async function worker({ held, ...options }: Partial<TunnelHostOptions> & { reado
   );
   const primary = near.add((message, handle) => far.receive(structuredClone(message), handle));
   const [ours, theirs] = pipePair();
-  const served = workerSupport(host).serveIn(primary, { handle: {}, open: () => theirs, received() {} }, {});
+  const served = workerSupport(host).serveIn(primary, { handle: {}, open: () => theirs, received() {}, lost() {} }, {});
   const liar = new Liar("client", ours);
   await liar.logIn();
   const failures: string[] = [];
