@@ -60,7 +60,8 @@ export function report(given: Report): string {
   if (failed.length > 0) {
     lines.push("", "### Failed", "");
     for (const { metric, case: one, client, round, reason } of failed) {
-      lines.push(`- ${metric}, ${one}, ${client}, round ${round + 1}: ${reason.split("\n").join(" / ")}`);
+      const title = rows.find(({ name }) => name === client)?.title ?? client;
+      lines.push(`- ${metric}, ${one}, ${title}, round ${round + 1}: ${reason.split("\n").join(" / ")}`);
     }
   }
   return lines.join("\n");

@@ -1,4 +1,5 @@
 /** The runtimes: how each starts the program, or why it cannot. @module */
+import { spawnSync } from "node:child_process";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
@@ -154,10 +155,27 @@ const program :Workerd.Worker = (
   };
 }
 
+const chromiumArguments = [
+  ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
+];
+
+/** A browser without DevTools. With them, it copies each message of a WebSocket to another process. */
+export async function startPlainChromium(_file: string, control: string, folder: string): Promise<Started> {
+  const command = program("chromium") ?? "chromium";
+  const [version = ""] = /\d[\d.]+/.exec(spawnSync(command, ["--version"], { encoding: "utf8" }).stdout) ?? [];
+  const page = `${control}?${new URLSearchParams({ version })}`;
+  const own = ["--headless=new", "--no-first-run", `--user-data-dir=${join(folder, "profile")}`];
+  return started(
+    await launch(command, [...own, ...chromiumArguments, page], {
+      env: { PATH: process.env.PATH ?? "/usr/bin:/bin", HOME: folder },
+    }),
+  );
+}
+
 async function startChromium(_file: string, control: string): Promise<Started> {
   const browser = await chromium.launch({
     executablePath: program("chromium") ?? "chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
+    args: chromiumArguments,
   });
   const printed: string[] = [];
   const page = await browser.newPage();

@@ -135,7 +135,9 @@ async function measureRow(place: Place): Promise<void> {
     await measureTunnel(stage, program, loginTo(stage.sshd, stage), put);
     current = packetCase;
     if (over() === undefined) await measurePackets(program, put);
-    if (program.page === undefined) return;
+    if (row.runtime.page !== true) return;
+    await program.stop();
+    program = await startProgram(row, file, join(files, "tools"), () => stage.sshd.port, true);
     for (const [kex, sshd] of [
       ["curve25519-sha256", stage.sshd],
       ["mlkem768x25519-sha256", newer],

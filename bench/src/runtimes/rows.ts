@@ -4,7 +4,13 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import * as esbuild from "esbuild";
 import { startProgramServer } from "../../../integration/runtimes/control.ts";
-import { type Runtime, runtimes, type Started, worker } from "../../../integration/runtimes/runtimes.ts";
+import {
+  type Runtime,
+  runtimes,
+  type Started,
+  startPlainChromium,
+  worker,
+} from "../../../integration/runtimes/runtimes.ts";
 import { childrenOf, withDescendants } from "../proc.ts";
 import { type Conversation, createConversation } from "./conversation.ts";
 
@@ -65,19 +71,21 @@ function leaveWasm(build: esbuild.PluginBuild): void {
   build.onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path: path.split("/").at(-1) ?? path, external: true }));
 }
 
-/** Starts the program of a row. `folder` is a new folder for its files. */
+/** Starts the program of a row. `withTools` starts a browser with DevTools. `folder` is a new folder for its files. */
 export async function startProgram(
   { runtime }: Row,
   file: string,
   folder: string,
   sshPort: () => number,
+  withTools = false,
 ): Promise<Program> {
   mkdirSync(folder, { recursive: true });
   const conversation = createConversation();
   const server = await startProgramServer(conversation.answers, { page: file, sshPort });
   const others = new Set(childrenOf(process.pid));
   try {
-    const started = await runtime.start(file, server.url, folder);
+    const start = runtime.page === true && !withTools ? startPlainChromium : runtime.start;
+    const started = await start(file, server.url, folder);
     const stop = async (): Promise<void> => {
       await started.stop();
       server.stop();
