@@ -84,8 +84,10 @@ export async function startProgram(
   const server = await startProgramServer(conversation.answers, { page: file, sshPort });
   const others = new Set(childrenOf(process.pid));
   try {
-    const start = runtime.page === true && !withTools ? startPlainChromium : runtime.start;
-    const started = await start(file, server.url, folder);
+    const isPlain = runtime.page === true && !withTools;
+    const started = await (isPlain
+      ? startPlainChromium(file, server.url, folder)
+      : runtime.start(file, server.url, folder));
     const stop = async (): Promise<void> => {
       await started.stop();
       server.stop();
