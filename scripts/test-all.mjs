@@ -11,7 +11,7 @@ import { positiveInteger, readOptions, refuse } from "./lib/options.mjs";
 import { root, run } from "./lib/run.mjs";
 import { chooseSteps, runSteps, tableOf } from "./lib/steps.mjs";
 
-/** `alone`: builds files that others read, or has deadlines. The limits are several times the time on an idle machine. */
+/** `alone`: builds files that others read, or has deadlines. The limits are several times what an idle machine needs. */
 const steps = [
   { name: "check", alone: true, minutes: 60, commands: [["node", "scripts/check.mjs"]] },
   {

@@ -1,4 +1,4 @@
-/** The main rows of the benchmark on each version of Node.js: short measurements, so that all fit into minutes. @module */
+/** The main rows of the benchmark, measured so briefly that all versions of Node.js take minutes. @module */
 import { aes128, aes256, type ClientName, chacha20 } from "../clients.ts";
 import type { Case, Metric } from "../metric.ts";
 import { bulk, eight, roundTrip, roundTrips, short, shorts, streams } from "../metrics-load.ts";

@@ -129,7 +129,7 @@ export class WorkerPool {
     return least?.worker;
   }
 
-  /** Ends the processes. They finish what slow visitors have not read, for a while. */
+  /** Ends the processes. For up to a minute, they still deliver what slow visitors have not read. */
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#pings);
@@ -174,7 +174,9 @@ export class WorkerPool {
       this.#restart(performance.now() - started.startedAt);
     };
     child.on("message", (message) => worker.receive(message));
-    child.once("error", ({ message }) => ended(message));
+    // A process may have several errors, such as a failed start and then a failed kill. An error that nothing handles
+    // would end this process.
+    child.on("error", ({ message }) => ended(message));
     child.once("exit", (code, signal) => ended(signal ?? `exit status ${code}`));
     // Without its channel, a process is of no use.
     child.once("disconnect", () => {

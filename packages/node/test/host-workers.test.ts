@@ -31,6 +31,8 @@ import {
   workerExecArgv,
 } from "../src/index.ts";
 
+if (process.platform !== "linux") process.stderr.write("skipped: a worker without descriptors: prlimit is of Linux\n");
+
 const worker = fileURLToPath(new URL("host-workers/worker.mjs", import.meta.url));
 const workersOf = (count: number): HostWorkersOptions => ({ count, command: [worker] });
 const authorize = policy({ test: { password: "secret", permitListen: ["*:*", "/**"] }, other: { password: "secret" } });

@@ -1,42 +1,16 @@
 /** Connects, opens the forwardings, runs the program, and returns the exit status of ssh. @module */
-import {
-  fromSshConfig,
-  type HostKeyCheck,
-  type ResolvedSshConfig,
-  ReverseTunnel,
-  type StateEvent,
-} from "@postern/node";
+import type { ReverseTunnel } from "@postern/node";
 import { deferred, type SshConnection } from "@postern/ssh";
-import { maxTimerMs } from "@postern/wire";
 import type { Master } from "../mux/context.ts";
 import type { MuxForward } from "../mux/forward.ts";
 import { ForwardTable } from "../mux/forward-table.ts";
-import { createHostKeyReport, type Prompts } from "../terminal/index.ts";
-import type { SshCommandLine } from "./command-line.ts";
+import { type ClientParts, type ClientPlan, createParts } from "./client-parts.ts";
 import { describeConnection } from "./connection-info.ts";
-import { createDebugTap } from "./debug-tap.ts";
-import { createDialer, type Dialer } from "./dial.ts";
-import { createForwarder, type Forwarder, forwardsOfConfig } from "./forwardings.ts";
-import { createHostKeyUpdates, type HostKeyUpdates } from "./host-key-updates.ts";
 import { runLocalCommand } from "./local-command.ts";
-import type { SshLog } from "./log.ts";
-import { ClientError, describeFailure, type MessageContext } from "./messages.ts";
+import { ClientError, describeFailure } from "./messages.ts";
 import { type RunningProgram, startProgram, wantsPty } from "./program.ts";
 import { reportTunnel } from "./reports.ts";
-import { type ClientSettings, configOptions, sessionEnvironment } from "./settings.ts";
 import { flush } from "./stdio.ts";
-import { withoutEffect } from "./unused-settings.ts";
-
-/** A command line that is ready to run. */
-export interface ClientPlan {
-  readonly line: SshCommandLine;
-  readonly settings: ClientSettings;
-  readonly config: ResolvedSshConfig;
-  readonly log: SshLog;
-  readonly prompts: Prompts;
-  /** Called once: the login and the forwardings are complete, and the program runs. */
-  readonly ready?: (() => void) | undefined;
-}
 
 const nothing = new Uint8Array(0);
 
@@ -46,28 +20,20 @@ const closeMs = 2_000;
 const updateMs = 5_000;
 /** How often the number of channels is looked at, once the program has ended. */
 const pollMs = 100;
-/** A login without a person, when reconnecting. */
-const reconnectMs = 60_000;
 
 /** Runs the client. Resolves with the exit status; messages are in the log. */
 export async function runClient(plan: ClientPlan): Promise<number> {
-  const client = await Client.create(plan);
-  return await client.run();
+  return await new Client(plan, await createParts(plan)).run();
 }
 
 class Client {
   readonly #plan: ClientPlan;
+  readonly #parts: ClientParts;
   readonly #tunnel: ReverseTunnel;
-  readonly #forwarder: Forwarder;
-  readonly #forwards: readonly MuxForward[];
-  readonly #environment: Readonly<Record<string, string>>;
-  readonly #context: () => MessageContext;
-  readonly #updates: HostKeyUpdates;
-  readonly #dialer: Dialer;
   #openedAt = 0;
   readonly #ended = deferred<number>();
   /** the open forwardings, which ~C and the clients of the master change */
-  readonly #table = new ForwardTable((forward) => this.#forwarder.open(forward));
+  readonly #table = new ForwardTable((forward) => this.#parts.forwarder.open(forward));
   #master: Master | undefined;
   /** Settles once the master listens, or cannot. A socket that opened after the end would keep the process alive. */
   #starting: Promise<void> | undefined;
@@ -76,113 +42,13 @@ class Client {
   #endReports: () => void = () => {};
   #program: RunningProgram | undefined;
 
-  private constructor(
-    plan: ClientPlan,
-    tunnel: ReverseTunnel,
-    forwarder: Forwarder,
-    forwards: readonly MuxForward[],
-    environment: Readonly<Record<string, string>>,
-    context: () => MessageContext,
-    updates: HostKeyUpdates,
-    dialer: Dialer,
-  ) {
+  constructor(plan: ClientPlan, parts: ClientParts) {
     this.#plan = plan;
-    this.#tunnel = tunnel;
-    this.#forwarder = forwarder;
-    this.#forwards = forwards;
-    this.#environment = environment;
-    this.#context = context;
-    this.#updates = updates;
-    this.#dialer = dialer;
-    tunnel.addEventListener("state", ({ state }) => {
+    this.#parts = parts;
+    this.#tunnel = parts.tunnel;
+    this.#tunnel.addEventListener("state", ({ state }) => {
       if (state === "open") this.#openedAt = performance.now();
     });
-  }
-
-  static async create(plan: ClientPlan): Promise<Client> {
-    const { line, settings, log, prompts } = plan;
-    const { destination = "" } = line;
-    const { config } = plan;
-    const hostKeys = createHostKeyReport({
-      files: config.userKnownHostsFile,
-      globalFiles: config.globalKnownHostsFile,
-      fingerprintHash: config.fingerprintHash,
-      visualHostKey: config.visualHostKey,
-      hasCommand: config.knownHostsCommand !== undefined,
-      address({ host }) {
-        const { host: address } = dialer.address;
-        return host === (via?.[0] ?? given).host && address !== "UNKNOWN" ? address : undefined;
-      },
-    });
-    const added = new Set<string>();
-    const { options: given, unused } = await fromSshConfig(destination, {
-      ...configOptions(line),
-      config,
-      passphrase: (path) => passphraseOf(path, plan, added),
-      password: (login) => prompts.password(login),
-      keyboardInteractive: (request, login) => prompts.keyboardInteractive(request, login),
-      ask: async (key) => await prompts.confirmHostKey(key, await hostKeys.describe(key)),
-      onCommandStderr: (text) => void process.stderr.write(text),
-    });
-    for (const text of withoutEffect(unused, config)) log.write("debug1", text);
-    const print = (text: string, level: "error" | "info"): void => log.write(level, text);
-    const updates = createHostKeyUpdates();
-    const observed = (check: HostKeyCheck): HostKeyCheck => updates.observe(hostKeys.observe(check, print));
-    const via = given.via?.map((hop) => ({ ...hop, hostKey: observed(hop.hostKey) }));
-    const options = { ...given, hostKey: observed(given.hostKey), ...(via !== undefined && { via }) };
-    const isCommand = config.proxyCommand !== undefined && config.proxyCommand.toLowerCase() !== "none";
-    const dialer = createDialer({ ...config, log, dial: isCommand ? options.dial : undefined });
-    const isNetwork = settings.session === "none" && line.stdioForward === undefined;
-    let wasOpen = false;
-    let method = "";
-    const tunnel = new ReverseTunnel({
-      ...options,
-      async dial(server, call) {
-        prompts.newConnection();
-        const pipe = await dialer.dial(server, call);
-        if (!wasOpen) return pipe;
-        // A person may answer prompts as long as they like, but only at the first login.
-        const timer = setTimeout(() => pipe.abort(new Error("the login took too long")), reconnectMs);
-        const stop = ({ state }: StateEvent): void => {
-          if (state === "connecting" || state === "authenticating") return;
-          clearTimeout(timer);
-          tunnel.removeEventListener("state", stop);
-        };
-        tunnel.addEventListener("state", stop);
-        return pipe;
-      },
-      loginTimeoutMs: maxTimerMs,
-      // The client does it, with the words of ssh.
-      exitOnForwardFailure: false,
-      reconnect: { mode: isNetwork && line.reconnect ? "established" : "never" },
-      ...(log.isJson && { log: (record) => log.record(record) }),
-      ...(log.includes("verbose") && {
-        tap: (server) =>
-          createDebugTap(log, server, (name) => {
-            method = name;
-          }),
-      }),
-    });
-    tunnel.closed.catch(() => {});
-    tunnel.addEventListener("state", ({ state }) => {
-      wasOpen ||= state === "open";
-    });
-    const context = (): MessageContext => ({
-      host: options.host,
-      user: options.user,
-      address: dialer.address,
-      method,
-      wasOpen,
-    });
-    const forwarder = createForwarder({
-      tunnel,
-      log,
-      gatewayPorts: config.gatewayPorts,
-      unlinksSockets: settings.unlinksSockets,
-      permitRemoteOpen: settings.permitRemoteOpen,
-    });
-    const forwards = settings.clearsForwardings ? [] : forwardsOfConfig(config);
-    return new Client(plan, tunnel, forwarder, forwards, sessionEnvironment(config), context, updates, dialer);
   }
 
   async run(): Promise<number> {
@@ -192,7 +58,7 @@ class Client {
     this.#endReports = reportTunnel(this.#tunnel, {
       log,
       destination: line.destination ?? "",
-      context: this.#context,
+      context: this.#parts.context,
       showsStatus: isTunnel && !settings.background && log.level === "info" && !log.isJson,
     });
     try {
@@ -240,7 +106,7 @@ class Client {
         settings,
         stdioForward: line.stdioForward,
         log,
-        environment: this.#environment,
+        environment: this.#parts.environment,
         onStarted: () => ready?.(),
         onDisconnect: () => this.#ended.resolve(255),
         ...(config.enableEscapeCommandline && { commandLine: () => this.#commandLine() }),
@@ -253,14 +119,14 @@ class Client {
     if (this.#master !== undefined && settings.controlPersistMs !== undefined) {
       await Promise.race([this.#ended.promise, this.#idle()]);
     } else await this.#untilNoChannels(connection);
-    await Promise.race([this.#updates.settled(AbortSignal.timeout(updateMs)), this.#ended.promise]);
+    await Promise.race([this.#parts.updates.settled(AbortSignal.timeout(updateMs)), this.#ended.promise]);
     return status;
   }
 
   /** Local ports first, then those of the server, as ssh. */
   async #openForwardings(): Promise<void> {
     const { settings, log } = this.#plan;
-    for (const forward of this.#forwards.filter(({ type }) => type !== "remote")) {
+    for (const forward of this.#parts.forwards.filter(({ type }) => type !== "remote")) {
       try {
         await this.#table.open(forward);
       } catch (error) {
@@ -270,7 +136,7 @@ class Client {
         log.write("error", line);
       }
     }
-    const remote = this.#forwards.filter(({ type }) => type === "remote");
+    const remote = this.#parts.forwards.filter(({ type }) => type === "remote");
     await Promise.all(remote.map((forward) => this.#openRemote(forward)));
     if (remote.length > 0) log.write("debug1", "All remote forwarding requests processed");
   }
@@ -346,7 +212,7 @@ class Client {
   #describe(kind: string): string | undefined {
     const { connection } = this.#tunnel;
     if (connection === undefined) return undefined;
-    const { local, address: remote } = this.#dialer;
+    const { local, address: remote } = this.#parts.dialer;
     const { rekeyLimit } = this.#plan.config;
     const ageMs = performance.now() - this.#openedAt;
     return describeConnection(kind, { connection, local, remote, ageMs, rekeyLimit });
@@ -399,7 +265,7 @@ class Client {
 
   async #end(status: number): Promise<number> {
     const { log } = this.#plan;
-    const { host } = this.#context();
+    const { host } = this.#parts.context();
     await this.#close();
     if (this.#program?.hasPty === true) log.write("info", `Connection to ${host} closed.`);
     const { wireBytesIn, wireBytesOut } = this.#tunnel.stats();
@@ -412,7 +278,7 @@ class Client {
   async #fail(error: unknown): Promise<number> {
     const { log } = this.#plan;
     await this.#close();
-    for (const text of describeFailure(error, this.#context())) log.write("fatal", text);
+    for (const text of describeFailure(error, this.#parts.context())) log.write("fatal", text);
     await flush(process.stderr);
     return 255;
   }
@@ -425,19 +291,6 @@ class Client {
     this.#endReports();
     process.stdin.destroy();
   }
-}
-
-/** Asks for the passphrase of a key, which then goes to the agent if AddKeysToAgent says so. */
-async function passphraseOf(path: string, { config, log, prompts }: ClientPlan, added: Set<string>): Promise<string> {
-  const passphrase = await prompts.passphrase(path);
-  // A reconnection uses the passphrase again.
-  if (config.addKeysToAgent !== undefined && config.addKeysToAgent.mode !== "no" && !added.has(path)) {
-    added.add(path);
-    const { addToAgent } = await import("./add-to-agent.ts");
-    const confirm = (question: string): Promise<boolean> => prompts.askPermission(question);
-    await addToAgent({ config, path, passphrase, confirm, debug: (line) => log.write("debug1", line) });
-  }
-  return passphrase;
 }
 
 function remoteFailure(what: "Error" | "Warning", at: string | number): string {

@@ -11,7 +11,7 @@ type Place = Parameters<PrimaryFunctions["may"]>[2];
 /** Calls the functions of the primary. */
 export type PrimaryLink = Link<PrimaryFunctions, WorkerFunctions>;
 
-/** Questions about the permissions of one client at the same time, so that the primary serves other clients in between. */
+/** Questions about permissions that one client has open at a time, so that the primary serves others in between. */
 const maxQuestions = 8;
 
 /** Passes the login attempts of one client to the primary. */
